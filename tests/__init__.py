@@ -1,0 +1,1 @@
+"""What sagalib promises, test by test."""
