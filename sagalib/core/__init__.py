@@ -1,0 +1,27 @@
+"""The pure core: sagas as values, and the machine that interprets them.
+
+It imports the standard library's pure parts, ``attrs``, ``returns`` and ``typing_extensions``; no
+clock, no dice, no threads, no input or output. Read it in this order, in one sitting::
+
+    errors      what raises: misuse and corrupt logs, never a failed step
+    paths       where a call stands in its saga: names, never positions
+    outcomes    Ok | Compensated | Fatal, and the reasons
+    policy      retries and timeouts as values
+    events      what happened, as facts
+    messages    a Command out, a Reply in: all that crosses the boundary
+    saga        the saga: a word of instructions, composed by concatenation
+    steps       steps, stages, and the sugar around them
+    machine     the one file that decides what happens next
+    history     the log as a fold of the replies; replay
+    status      where a run stands, as a fold of the log
+
+The picture::
+
+    saga, value -> begin -> Machine -- asks --> driver -- performs --> reply
+                               ^                                        |
+                               +--------------- evolve <----------------+
+
+1. Everything that decides what happens next lives in ``machine``.
+2. A live run, a replay, a resume and a simulation go through the same ``evolve``.
+3. The log is derived from what was asked and what was answered; nothing writes it apart.
+"""

@@ -1,0 +1,286 @@
+"""What happened in a run, as past-tense facts: all that a journal stores and a telemetry sink sees.
+
+An event carries no function and nothing that can be worked out from the saga. ``at_ns`` is the time
+in nanoseconds since the epoch, from the driver's clock; ``None`` where no clock was involved, as in
+a simulation. Two events are equal whatever their times.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeAlias, final
+
+from attrs import field, frozen
+
+from sagalib.core.outcomes import CompensationFailed, Irreversible
+
+__all__ = [
+    "CancelRequested",
+    "Compensating",
+    "CompensationGaveUp",
+    "CompensationRetrying",
+    "CompensationStarted",
+    "Event",
+    "LateReply",
+    "SagaCompensated",
+    "SagaCompleted",
+    "SagaFatal",
+    "SagaStarted",
+    "StepCompensated",
+    "StepFailed",
+    "StepInDoubt",
+    "StepOk",
+    "StepRetrying",
+    "StepSettled",
+    "StepStarted",
+]
+
+
+@frozen
+class _Event:
+    """What all events share."""
+
+    kind: ClassVar[str]
+    telemetry_name: ClassVar[str | None] = None
+    """The name of the event in telemetry, or ``None``: ``saga.started``, ``saga.step_ok``, ..."""
+
+    run_id: str
+    at_ns: int | None = field(default=None, eq=False, kw_only=True)
+
+
+@frozen
+class _CallEvent(_Event):
+    """What all events of one call share.
+
+    The path of the step, its name, and the number of the call, from 1.
+    """
+
+    path: str
+    step: str
+    attempt: int
+
+
+@final
+@frozen
+class SagaStarted(_Event):
+    """A run has begun.
+
+    With which saga, on which input, and what it does when a compensation fails.
+    """
+
+    kind: ClassVar[str] = "saga_started"
+    telemetry_name: ClassVar[str | None] = "saga.started"
+
+    saga: str
+    value: object = field(repr=False)
+    on_compensation_failure: str
+
+
+@final
+@frozen
+class StepStarted(_CallEvent):
+    """An execute is about to be called."""
+
+    kind: ClassVar[str] = "step_started"
+    telemetry_name: ClassVar[str | None] = "saga.step_started"
+
+
+@final
+@frozen
+class StepOk(_CallEvent):
+    """An execute returned ``Success(value)``; ``late`` if it took longer than its soft timeout."""
+
+    kind: ClassVar[str] = "step_ok"
+    telemetry_name: ClassVar[str | None] = "saga.step_ok"
+
+    value: object = field(repr=False)
+    late: bool = False
+
+
+@final
+@frozen
+class StepInDoubt(_CallEvent):
+    """An execute gave no definite answer: it may have had an effect.
+
+    ``StepRetrying`` or ``StepFailed`` follows.
+    """
+
+    kind: ClassVar[str] = "step_in_doubt"
+
+    reason: object
+
+
+@final
+@frozen
+class StepRetrying(_CallEvent):
+    """An attempt failed and another follows.
+
+    ``returned`` if the reason is an error that the step returned.
+    """
+
+    kind: ClassVar[str] = "step_retrying"
+
+    reason: object
+    returned: bool
+
+
+@final
+@frozen
+class StepFailed(_CallEvent):
+    """An attempt failed and none follows.
+
+    ``returned`` if the reason is an error that the step returned.
+    """
+
+    kind: ClassVar[str] = "step_failed"
+    telemetry_name: ClassVar[str | None] = "saga.step_failed"
+
+    reason: object
+    returned: bool
+
+
+@final
+@frozen
+class LateReply(_CallEvent):
+    """A call that had been given up by a hard timeout has answered after all.
+
+    It changes nothing.
+    """
+
+    kind: ClassVar[str] = "late_reply"
+
+    direction: str
+    reply: str
+
+
+@final
+@frozen
+class CancelRequested(_Event):
+    """The run was asked to stop: no execute is called any more."""
+
+    kind: ClassVar[str] = "cancel_requested"
+
+
+@final
+@frozen
+class Compensating(_Event):
+    """The saga has failed and turns back: why, and by which step (``None`` if by no call)."""
+
+    kind: ClassVar[str] = "compensating"
+    telemetry_name: ClassVar[str | None] = "saga.compensating"
+
+    reason: object
+    step: str | None
+
+
+@final
+@frozen
+class CompensationStarted(_CallEvent):
+    """A compensate or a settle (``direction``) is about to be called."""
+
+    kind: ClassVar[str] = "compensation_started"
+
+    direction: str
+
+
+@final
+@frozen
+class CompensationRetrying(_CallEvent):
+    """A compensate or settle failed and is called again.
+
+    ``returned`` if the reason is an error that it returned.
+    """
+
+    kind: ClassVar[str] = "compensation_retrying"
+
+    direction: str
+    reason: object
+    returned: bool
+
+
+@final
+@frozen
+class StepCompensated(_CallEvent):
+    """A compensate succeeded: the step is made up for."""
+
+    kind: ClassVar[str] = "step_compensated"
+
+
+@final
+@frozen
+class StepSettled(_CallEvent):
+    """A settle succeeded: whatever the call in doubt did is made up for."""
+
+    kind: ClassVar[str] = "step_settled"
+
+
+@final
+@frozen
+class CompensationGaveUp(_CallEvent):
+    """A compensate or settle failed and is not called again: it is still owed."""
+
+    kind: ClassVar[str] = "compensation_failed"
+
+    direction: str
+    reason: object
+    returned: bool
+
+
+@final
+@frozen
+class SagaCompleted(_Event):
+    """The run ended ``Ok``."""
+
+    kind: ClassVar[str] = "saga_completed"
+    telemetry_name: ClassVar[str | None] = "saga.completed"
+
+    value: object = field(repr=False)
+    in_doubt: tuple[str, ...]
+
+
+@final
+@frozen
+class SagaCompensated(_Event):
+    """The run ended ``Compensated``."""
+
+    kind: ClassVar[str] = "saga_compensated"
+    telemetry_name: ClassVar[str | None] = "saga.compensated"
+
+    reason: object
+    step: str | None
+    in_doubt: tuple[str, ...]
+
+
+@final
+@frozen
+class SagaFatal(_Event):
+    """The run ended ``Fatal``."""
+
+    kind: ClassVar[str] = "saga_fatal"
+    telemetry_name: ClassVar[str | None] = "saga.fatal"
+
+    reason: object
+    failures: tuple[CompensationFailed[object] | Irreversible, ...]
+    step: str | None
+    in_doubt: tuple[str, ...]
+
+
+Event: TypeAlias = (
+    SagaStarted
+    | StepStarted
+    | StepOk
+    | StepInDoubt
+    | StepRetrying
+    | StepFailed
+    | LateReply
+    | CancelRequested
+    | Compensating
+    | CompensationStarted
+    | CompensationRetrying
+    | StepCompensated
+    | StepSettled
+    | CompensationGaveUp
+    | SagaCompleted
+    | SagaCompensated
+    | SagaFatal
+)
+"""Any of the facts above."""

@@ -1,0 +1,124 @@
+"""Where a call stands in its saga: paths made of names, never of positions.
+
+A path is a sequence of segments. A segment is a name, with an ordinal (``~2``) if it is not the
+first of that name in its scope, and a number (``[3]``) for an item or a branch. An inserted step
+shifts the path of no other step, so a log and an idempotency key stay good when a saga grows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from sagalib.core.errors import InvalidOption, shown
+
+__all__ = ["NAME_LENGTH", "Segment", "check_name", "check_run_id", "parse", "render", "unique"]
+
+NAME_LENGTH = 200
+_RESERVED = re.compile(r"[%/~\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SEGMENT = re.compile(r"([^/~\[\]]*)(?:~([1-9][0-9]{0,9}))?(?:\[([0-9]{1,10})\])?")
+_RUN_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+
+
+class Segment(NamedTuple):
+    """One part of a path.
+
+    A name, its ordinal among equal names in its scope (from 1), a number if it is one of many
+    items.
+    """
+
+    name: str
+    ordinal: int = 1
+    item: int | None = None
+
+
+def render(path: Iterable[Segment]) -> str:
+    """Write a path as text.
+
+    ``/`` stands between segments, ``~2`` marks the second of a name, ``[0]`` an item.
+
+    ``% / ~ [ ]`` and control characters in names are percent-encoded, so ``parse(render(path)) ==
+    path``.
+    """
+    return "/".join(
+        _RESERVED.sub(lambda found: quote(found.group(), safe=""), name)
+        # quote() leaves "~" as it is, being unreserved in URLs; here it is a separator.
+        .replace("~", "%7E")
+        + (f"~{ordinal}" if ordinal > 1 else "")
+        + (f"[{item}]" if item is not None else "")
+        for name, ordinal, item in path
+    )
+
+
+def parse(text: str) -> tuple[Segment, ...]:
+    """Read what ``render`` wrote.
+
+    Raises:
+        InvalidOption: ``text`` is not a rendered path.
+    """
+    segments: list[Segment] = []
+    for part in text.split("/"):
+        found = _SEGMENT.fullmatch(part)
+        if found is None:
+            msg = f"a path must look like 'scope/step~2[0]'; got {shown(text)}"
+            raise InvalidOption(msg)
+        name, ordinal, item = found.groups()
+        segments.append(
+            Segment(unquote(name), int(ordinal or 1), None if item is None else int(item))
+        )
+    return tuple(segments)
+
+
+def unique(paths: Iterable[tuple[Segment, ...] | None]) -> list[str | None]:
+    """Render paths in order, giving one that stood before the next free ordinal.
+
+    ``None`` stays ``None``.
+    """
+    taken: set[tuple[Segment, ...]] = set()
+    last_ordinal: dict[tuple[Segment, ...], int] = {}
+    rendered: list[str | None] = []
+    for path in paths:
+        if path is None:
+            rendered.append(None)
+            continue
+        free, base = path, (*path[:-1], path[-1]._replace(ordinal=1))
+        while free in taken:
+            last_ordinal[base] = last_ordinal.get(base, 1) + 1
+            free = (*path[:-1], path[-1]._replace(ordinal=last_ordinal[base]))
+        taken.add(free)
+        rendered.append(render(free))
+    return rendered
+
+
+def check_name(name: object, what: str = "name") -> str:
+    """Give ``name`` back if it may name a step or a saga.
+
+    Raises:
+        InvalidOption: not text, empty, longer than 200 characters, or with characters that do not
+            print: controls, marks of direction.
+    """
+    if isinstance(name, str) and 0 < len(name) <= NAME_LENGTH and name.isprintable():
+        return name
+    msg = (
+        f"{what} must be text of 1 to {NAME_LENGTH} characters without control "
+        f"characters; got {shown(name)}. "
+        f'Write {what}="charge"'
+    )
+    raise InvalidOption(msg)
+
+
+def check_run_id(run_id: object) -> str:
+    """Give ``run_id`` back if it may be the id of a run.
+
+    Raises:
+        InvalidOption: not 1 to 200 characters of ``A-Z a-z 0-9 . _ : -``.
+    """
+    if isinstance(run_id, str) and _RUN_ID.fullmatch(run_id):
+        return run_id
+    msg = (
+        "run_id must be 1 to 200 characters of A-Z a-z 0-9 . _ : - ; "
+        f'got {shown(run_id)}. Write run_id="order:10248"'
+    )
+    raise InvalidOption(msg)

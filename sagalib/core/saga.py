@@ -1,0 +1,517 @@
+"""The saga as a value: a sequence of instructions, composed with ``>>``.
+
+A saga is a word over instructions, and composition is concatenation: the free monoid. So
+``identity() >> p == p`` and ``(p >> q) >> r == p >> (q >> r)`` hold by construction, for ``==`` and
+``hash`` too. A form that encloses others is a pair of brackets around their instructions (``Keep``
+.. ``Merge``, ``Guard`` .. ``Unguard``), so nothing here or in the machine recurses, however deep
+sagas are nested. A composite is a rope: ``>>`` only remembers its two sides, and the word is
+written out once, when first read (Boehm, Atkinson and Plass, "Ropes: an Alternative to Strings",
+1995).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, NoReturn, TypeAlias, cast, final
+
+from attrs import field, frozen
+from typing_extensions import TypeIs, TypeVar
+
+from sagalib.core.errors import InvalidSaga
+from sagalib.core.paths import Segment, check_name, parse, unique
+
+if TYPE_CHECKING:
+    from sagalib.core.messages import Direction
+    from sagalib.core.steps import AnyStep
+
+__all__ = [
+    "Arrow",
+    "Async",
+    "Composite",
+    "Fail",
+    "Guard",
+    "Instruction",
+    "Keep",
+    "Merge",
+    "Owed",
+    "Promise",
+    "Saga",
+    "Sync",
+    "Unguard",
+    "Unwind",
+    "arrow",
+    "chain",
+    "fail",
+    "identity",
+    "is_step",
+]
+
+
+class Async:
+    """The mode of a saga that has an async step: it needs ``run_async``."""
+
+
+class Sync(Async):
+    """The mode of a saga without async steps: any driver runs it."""
+
+
+A_contra = TypeVar("A_contra", contravariant=True)
+B_co = TypeVar("B_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True, default=Never)
+F_co = TypeVar("F_co", covariant=True, default=Never)
+M_co = TypeVar("M_co", bound=Async, covariant=True, default=Sync)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+E = TypeVar("E")
+E2 = TypeVar("E2")
+F = TypeVar("F")
+F2 = TypeVar("F2")
+M = TypeVar("M", bound=Async)
+M2 = TypeVar("M2", bound=Async)
+
+_SHOWN = 10
+
+
+class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
+    """Steps with the way back, as an immutable value; takes an ``A``, gives a ``B``.
+
+    It may fail with an ``E``; its compensations may fail with an ``F``. ``Saga[A, B, E]`` has none
+    that can fail. A saga does nothing until a driver runs it, and can be run any number of times,
+    also at the same time.
+    """
+
+    __slots__ = ()
+
+    name: str
+    """What logs and status call the saga."""
+    is_async: bool
+    """Whether the saga has an async step, so that only ``run_async`` can run it."""
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The saga in normal form."""
+        raise NotImplementedError  # pragma: no cover - Composite and the steps are the subclasses
+
+    @property
+    def paths(self) -> tuple[str | None, ...]:
+        """The rendered path of each instruction that makes calls, ``None`` for the others."""
+        return tuple(unique(map(_path_of, self.instructions)))
+
+    def __rshift__(
+        self, following: Saga[B_co, C, E2, F2, M2], /
+    ) -> Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]:
+        """Compose: ``following`` gets what this saga gives.
+
+        Raises:
+            InvalidSaga: ``following`` is not a saga.
+        """
+        return self.then(following)
+
+    def __rrshift__(self, other: Never, /) -> Never:
+        """Refuse ``function >> saga``."""
+        raise InvalidSaga(_not_a_saga(other))
+
+    def then(
+        self, following: Saga[B_co, C, E2, F2, M2], /
+    ) -> Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]:
+        """Compose, as ``>>`` does: ``following`` gets what this saga gives.
+
+        Raises:
+            InvalidSaga: ``following`` is not a saga.
+        """
+        return cast(
+            "Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]", _concatenate(self, following)
+        )
+
+    def map(self, function: Callable[[B_co], C], /) -> Saga[A_contra, C, E_co, F_co, M_co]:
+        """Apply a pure function to what the saga gives.
+
+        Compensations still get what their own steps gave.
+        """
+        return cast("Saga[A_contra, C, E_co, F_co, M_co]", _concatenate(self, arrow(function)))
+
+    def contramap(self, function: Callable[[C], A_contra], /) -> Saga[C, B_co, E_co, F_co, M_co]:
+        """Apply a pure function to what the saga takes."""
+        return cast("Saga[C, B_co, E_co, F_co, M_co]", _concatenate(arrow(function), self))
+
+    def map_error(self, function: Callable[[E_co], E2], /) -> Saga[A_contra, B_co, E2, F_co, M_co]:
+        """Apply a pure function to the error that a step returned.
+
+        ``TimedOut``, ``Raised`` and ``Cancelled`` pass unchanged.
+        """
+        _check_function(function, "map_error")
+        return cast(
+            "Saga[A_contra, B_co, E2, F_co, M_co]",
+            _concatenate(_concatenate(Composite((Guard(function),)), self), _UNGUARD),
+        )
+
+    def keep(self: Saga[A, B, E, F, M]) -> Saga[A, tuple[A, B], E, F, M]:
+        """Give the input too: ``A -> tuple[A, B]``. The first stage of a growing context."""
+        return cast("Saga[A, tuple[A, B], E, F, M]", enclose(self, _pair))
+
+    def named(self, name: str, /) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
+        """Name the saga, for logs and status; composing it further drops the name.
+
+        Raises:
+            InvalidOption: ``name`` is not text of 1 to 200 characters without control characters.
+        """
+        named: Saga[A_contra, B_co, E_co, F_co, M_co] = Composite(
+            self.instructions, name=check_name(name)
+        )
+        return named
+
+    def __bool__(self) -> NoReturn:
+        """Refuse ``a and b`` and ``a or b``, which would silently give one of the two.
+
+        Raises:
+            InvalidSaga: always.
+        """
+        msg = (
+            "a saga is neither true nor false: expected a composition, got `and`, `or`, "
+            "`not` or `if`. Use & or |, or compare with `is None`"
+        )
+        raise InvalidSaga(msg)
+
+    def __copy__(self) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
+        """Give the saga itself: it is immutable."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
+        """Give the saga itself.
+
+        It is immutable, and the services that its functions belong to are not its parts.
+        """
+        return self
+
+
+@final
+class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
+    """A saga of any number of instructions.
+
+    ``_left`` is the word once it is written out; until then it is the left side and ``_right`` the
+    right side.
+    """
+
+    __slots__ = ("_left", "_paths", "_right", "is_async", "name")
+
+    _left: tuple[Instruction, ...] | Saga[Any, Any, Any, Any, Any]
+    _right: Saga[Any, Any, Any, Any, Any] | None
+    _paths: tuple[str | None, ...] | None
+    name: str
+    is_async: bool
+
+    def __init__(
+        self,
+        left: tuple[Instruction, ...] | Saga[Any, Any, Any, Any, Any],
+        right: Saga[Any, Any, Any, Any, Any] | None = None,
+        name: str = "saga",
+    ) -> None:
+        """Join two sagas, or hold a word of instructions."""
+        put = object.__setattr__
+        put(self, "_left", left)
+        put(self, "_right", right)
+        put(self, "_paths", None)
+        put(self, "name", name)
+        if isinstance(left, tuple):
+            has_async = any(instruction.is_async for instruction in left)
+        else:
+            has_async = left.is_async or (right is not None and right.is_async)
+        put(self, "is_async", has_async)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        """Refuse: a saga is immutable."""
+        msg = (
+            f"a saga is immutable: expected no change of {name!r}. Build a new one with >> or "
+            ".named(...)"
+        )
+        raise AttributeError(msg)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        """Refuse: a saga is immutable."""
+        self.__setattr__(name, None)
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The word, written out on first use."""
+        word = self._left
+        if type(word) is not tuple:
+            word = _write_out(self)
+            # The word first: another thread that still sees the old right side finds a tuple on the
+            # left and stops there.
+            object.__setattr__(self, "_left", word)
+            object.__setattr__(self, "_right", None)
+        return word
+
+    @property
+    def paths(self) -> tuple[str | None, ...]:
+        """The rendered paths, worked out on first use."""
+        if self._paths is None:
+            object.__setattr__(self, "_paths", super().paths)
+        return cast("tuple[str | None, ...]", self._paths)
+
+    def sides(
+        self,
+    ) -> tuple[
+        tuple[Instruction, ...] | Saga[Any, Any, Any, Any, Any],
+        Saga[Any, Any, Any, Any, Any] | None,
+    ]:
+        """Give the word, or the two sides of which it is to be made."""
+        return self._left, self._right
+
+    def __eq__(self, other: object) -> bool:
+        """Compare names and instructions; functions are equal if they are the same object."""
+        if not isinstance(other, Composite):
+            return NotImplemented
+        return self is other or (
+            self.name == other.name and self.instructions == other.instructions
+        )
+
+    def __hash__(self) -> int:
+        """Agree with ``==``."""
+        return hash((self.name, self.instructions))
+
+    def __repr__(self) -> str:
+        """Show the first instructions."""
+        shown = [
+            instruction.name if is_step(instruction) else repr(instruction)
+            for instruction in self.instructions[:_SHOWN]
+        ]
+        more = len(self.instructions) - _SHOWN
+        if more > 0:
+            shown.append(f"... {more:,} more")
+        return f"<{self.name}: {' >> '.join(shown) or 'identity()'}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the word, which is flat."""
+        return (Composite, (self.instructions, None, self.name))
+
+
+def _write_out(saga: Composite[Any, Any, Any, Any, Any]) -> tuple[Instruction, ...]:
+    word: list[Instruction] = []
+    waiting: list[Saga[Any, Any, Any, Any, Any]] = [saga]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, Composite):
+            word.extend(node.instructions)
+            continue
+        left, right = node.sides()
+        if isinstance(left, tuple):
+            word.extend(left)
+        elif right is None:  # another thread wrote it out between the two reads
+            waiting.append(node)
+        else:
+            waiting.append(right)
+            waiting.append(left)
+    return tuple(word)
+
+
+_IDENTITY: Composite[Any, Any, Never, Never, Sync] = Composite(())
+
+
+def _not_a_saga(came: object) -> str:
+    if inspect.iscoroutinefunction(came):
+        hint = "wrap it: AsyncStep(f)"
+    elif callable(came):
+        hint = "wrap it: Step(f), or arrow(f) for a pure function"
+    else:
+        hint = "write Step(function), a saga, or identity()"
+    return f"expected a saga on each side of >>, got {type(came).__qualname__}: {hint}"
+
+
+def _check_function(function: object, what: str) -> None:
+    if not callable(function):
+        msg = (
+            f"{what} takes a function, got {type(function).__qualname__}: write {what}(lambda "
+            "value: ...)"
+        )
+        raise InvalidSaga(msg)
+
+
+def _concatenate(
+    left: Saga[Any, Any, Any, Any, Any], right: object
+) -> Saga[Any, Any, Any, Any, Any]:
+    came: Any = right
+    if not isinstance(right, Saga):
+        raise InvalidSaga(_not_a_saga(right))
+    second: Saga[Any, Any, Any, Any, Any] = came
+    if _is_empty(left):
+        return second
+    if _is_empty(second):
+        return left
+    return Composite(left, second)
+
+
+def _is_empty(saga: Saga[Any, Any, Any, Any, Any]) -> bool:
+    return isinstance(saga, Composite) and saga.sides()[0] == ()
+
+
+@frozen
+class _Instruction:
+    """What all instructions but the steps share.
+
+    They call nothing that can fail, wait or have an effect.
+    """
+
+    is_step: ClassVar[bool] = False
+    is_async: ClassVar[bool] = False
+
+
+@final
+@frozen
+class Arrow(_Instruction):
+    """Apply a pure function to the value."""
+
+    function: Callable[[Any], object]
+
+
+@final
+@frozen
+class Fail(_Instruction):
+    """Fail with an error."""
+
+    error: object
+
+
+@final
+@frozen
+class Keep(_Instruction):
+    """Open a bracket: remember the value until the matching ``Merge``."""
+
+
+@final
+@frozen
+class Merge(_Instruction):
+    """Close ``Keep``: make the new value of the remembered one and the present one."""
+
+    combine: Callable[[Any, Any], object]
+
+
+@final
+@frozen
+class Guard(_Instruction):
+    """Open a bracket: until the matching ``Unguard``, map returned errors with ``function``."""
+
+    function: Callable[[Any], object]
+
+
+@final
+@frozen
+class Unguard(_Instruction):
+    """Close ``Guard``."""
+
+
+@final
+@frozen
+class Promise:
+    """Owe the step's compensation, with the value that passes; call nothing forward."""
+
+    is_step: ClassVar[bool] = False
+    step: AnyStep
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the compensation is a coroutine function."""
+        return self.step.is_async
+
+
+@final
+@frozen
+class Owed:
+    """Owe what an earlier run still owes: a call of the step in ``direction`` (``None``.
+
+    A completed pivot) with ``value``.
+    """
+
+    is_step: ClassVar[bool] = False
+    step: AnyStep
+    path: str
+    direction: Direction | None
+    value: object = field(repr=False)
+    in_doubt: bool
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the call is one of a coroutine function."""
+        return self.step.is_async
+
+
+@final
+@frozen
+class Unwind(_Instruction):
+    """Call the last ``count`` owed compensations, last first, and give ``None``.
+
+    ``reason`` is why they are owed.
+    """
+
+    count: int
+    reason: object = field(repr=False)
+
+
+Instruction: TypeAlias = (
+    "AnyStep | Arrow | Fail | Keep | Merge | Guard | Unguard | Promise | Owed | Unwind"
+)
+
+
+def is_step(instruction: Instruction) -> TypeIs[AnyStep]:
+    """Tell a step from the instructions that call nothing."""
+    return instruction.is_step
+
+
+_UNGUARD: Composite[Any, Any, Never, Never, Sync] = Composite((Unguard(),))
+_KEEP: Composite[Any, Any, Never, Never, Sync] = Composite((Keep(),))
+
+
+def _pair(kept: object, value: object) -> tuple[object, object]:
+    return (kept, value)
+
+
+def enclose(
+    saga: Saga[Any, Any, Any, Any, Any], combine: Callable[[Any, Any], object]
+) -> Saga[Any, Any, Any, Any, Any]:
+    """Give ``combine(input, output)`` of a saga."""
+    merge: Saga[Any, Any, Any, Any, Any] = Composite((Merge(combine),))
+    return _concatenate(_concatenate(_KEEP, saga), merge)
+
+
+def _path_of(instruction: Instruction) -> tuple[Segment, ...] | None:
+    if isinstance(instruction, Owed):
+        return parse(instruction.path)
+    if isinstance(instruction, Promise):
+        return (Segment(instruction.step.name),)
+    return (Segment(instruction.name),) if is_step(instruction) else None
+
+
+def identity() -> Saga[A, A]:
+    """Give the saga that passes its value on: the unit of ``>>``."""
+    return _IDENTITY
+
+
+def arrow(function: Callable[[A], B], /) -> Saga[A, B]:
+    """Lift a pure, total function.
+
+    It is called again on replay. If it raises, the saga fails with ``Raised``.
+
+    Raises:
+        InvalidSaga: ``function`` is not callable.
+    """
+    _check_function(function, "arrow")
+    return Composite((Arrow(function),))
+
+
+def fail(error: E, /) -> Saga[object, Never, E]:
+    """Give the saga that fails with ``error``, whatever it gets."""
+    return Composite((Fail(error),))
+
+
+def chain(sagas: Iterable[Saga[A, A, E, F, M]], /) -> Saga[A, A, E, F, M]:
+    """Compose any number of sagas with ``>>``; ``identity()`` for none.
+
+    Raises:
+        InvalidSaga: an item is not a saga.
+    """
+    whole: Saga[Any, Any, Any, Any, Any] = _IDENTITY
+    for saga in sagas:
+        whole = _concatenate(whole, saga)
+    return whole

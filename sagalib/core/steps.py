@@ -1,0 +1,774 @@
+"""Steps, and the sugar around them.
+
+A step is one named action with its own compensation (Garcia-Molina and Salem, "Sagas", SIGMOD
+1987), and is itself a saga. ``Step`` holds plain functions, ``AsyncStep`` coroutine functions; all
+of them give a ``returns.result.Result``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Never,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    cast,
+    final,
+    overload,
+)
+
+import attrs
+from attrs import field, frozen
+from returns.result import Failure, Result, Success
+from typing_extensions import TypeVar, TypeVarTuple, Unpack
+
+from sagalib.core.errors import InvalidOption, InvalidSaga, WrongColour, shown
+from sagalib.core.paths import check_name
+from sagalib.core.policy import Retry, Soft, Timeout, as_retry, check_timeout
+from sagalib.core.saga import Async, Composite, Instruction, Promise, Saga, Sync, enclose
+
+__all__ = [
+    "AnyStep",
+    "AsyncStep",
+    "Step",
+    "async_stage",
+    "catching",
+    "compensating",
+    "last",
+    "stage",
+    "star",
+    "step",
+]
+
+A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
+B = TypeVar("B")
+C = TypeVar("C")
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True, default=Never)
+F = TypeVar("F", default=Never)
+F2 = TypeVar("F2", default=Never)
+F_co = TypeVar("F_co", covariant=True, default=Never)
+M_co = TypeVar("M_co", bound=Async, covariant=True, default=Sync)
+X_co = TypeVar("X_co", bound=Exception, covariant=True, default=Never)
+Ts = TypeVarTuple("Ts")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DEFAULT_TIMEOUT = Soft(30.0)
+
+
+def _unwrapped(function: object) -> object:
+    while isinstance(
+        function, (functools.partial, _Star, _Caught, _CaughtAsync, _WithContext, _WithContextAsync)
+    ):
+        function = function.func if isinstance(function, functools.partial) else function.function
+    return function
+
+
+def _name_of(function: object) -> str:
+    function = _unwrapped(function)
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
+def _is_coroutine_function(function: object) -> bool:
+    function = _unwrapped(function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(type(function), "__call__", None)  # noqa: B004 - its colour is asked, not whether it is there
+    )
+
+
+class Settings(TypedDict, total=False):
+    """The keywords that every way of writing a step takes.
+
+    All but ``name`` have the defaults that ``Step`` lists.
+    """
+
+    name: str | None
+    timeout: Timeout
+    retries: int | Retry
+    settle_on: Literal["doubt", "failure"]
+    compensation_timeout: Timeout
+    compensation_retries: int | Retry
+    pivot: bool
+
+
+class CompensationSettings(TypedDict, total=False):
+    """The keywords that are about compensations only."""
+
+    name: str | None
+    compensation_timeout: Timeout
+    compensation_retries: int | Retry
+
+
+@frozen(init=False, repr=False, slots=True)
+class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
+    """What both kinds of step share: how they are called, retried and timed."""
+
+    is_step: ClassVar[bool] = True
+
+    is_async: bool = field(init=False)
+    name: str
+    timeout: Timeout
+    retries: Retry
+    settle_on: Literal["doubt", "failure"]
+    compensation_timeout: Timeout
+    compensation_retries: Retry
+    pivot: bool
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The step itself: a word of one letter."""
+        return (cast("AnyStep", self),)
+
+    def _hold(
+        self,
+        functions: dict[str, Callable[..., object] | None],
+        *,
+        is_async: bool,
+        name: str | None = None,
+        timeout: Timeout = _DEFAULT_TIMEOUT,
+        retries: int | Retry = 0,
+        settle_on: Literal["doubt", "failure"] = "doubt",
+        compensation_timeout: Timeout = None,
+        compensation_retries: int | Retry = 0,
+        pivot: bool = False,
+    ) -> None:
+        kind = type(self).__name__
+        for role, function in functions.items():
+            _check_colour(kind, role, function, is_async=is_async)
+        check_timeout("timeout", timeout)
+        check_timeout("compensation_timeout", compensation_timeout)
+        if settle_on not in ("doubt", "failure"):
+            msg = f'settle_on must be "doubt" or "failure", got {shown(settle_on)}'
+            raise InvalidOption(msg)
+        if pivot and functions["compensate"] is not None:
+            msg = (
+                "a pivot is a point of no return: expected no compensation, "
+                f"got {_name_of(functions['compensate'])}. Drop pivot=True or the compensation"
+            )
+            raise InvalidOption(msg)
+        values = {
+            **functions,
+            "is_async": is_async,
+            "name": check_name(_name_of(functions["execute"]) if name is None else name),
+            "timeout": timeout,
+            "retries": as_retry(retries),
+            "settle_on": settle_on,
+            "compensation_timeout": compensation_timeout,
+            "compensation_retries": as_retry(compensation_retries),
+            "pivot": bool(pivot),
+        }
+        for field_name, value in values.items():
+            object.__setattr__(self, field_name, value)
+
+    def _with(self, **changes: object) -> Any:
+        values = {
+            made.name: getattr(self, made.name) for made in attrs.fields(type(self)) if made.init
+        }
+        return type(self)(**{**values, **changes})
+
+    def _show(self, compensate: object, settle: object) -> str:
+        parts = [repr(self.name)]
+        parts += [
+            f"{role}={_name_of(made)}"
+            for role, made in (("compensate", compensate), ("settle", settle))
+            if made is not None
+        ]
+        parts += [f"retries={self.retries.times}"] if self.retries.times else []
+        parts += ["pivot=True"] if self.pivot else []
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _check_colour(kind: str, role: str, function: object, *, is_async: bool) -> None:
+    if function is None and role != "execute":
+        return
+    if not callable(function):
+        msg = (
+            f"{kind} takes a function to {role}, got {type(function).__qualname__}: write "
+            f"{kind}(function, compensate)"
+        )
+        raise InvalidSaga(msg)
+    if _is_coroutine_function(function) is not is_async:
+        name = _name_of(function)
+        msg = (
+            f"{kind} takes coroutine functions, and {role} {name!r} is a plain function: "
+            f"use Step, or write `async def {name}`"
+            if is_async
+            else f"{kind} takes plain functions, and {role} {name!r} is a coroutine "
+            "function: use AsyncStep"
+        )
+        raise WrongColour(msg)
+
+
+def _refuse_second(step_name: str, role: str, present: object) -> None:
+    if present is not None:
+        msg = (
+            f"step {step_name!r} has a {role} already ({_name_of(present)}): expected none. "
+            "Write a step of its own"
+        )
+        raise InvalidSaga(msg)
+
+
+@final
+@frozen(init=False, repr=False, slots=True)
+class Step(Leaf[A_contra, B, E_co, F_co, Sync]):  # type: ignore[override] # attrs' own __attrs_init__, never called
+    """One action with its compensation, as plain functions: ``Step(execute, compensate)``.
+
+    Args:
+        execute: ``A -> Result[B, E]``. A returned ``Failure`` is definite: it says that nothing
+            happened.
+        compensate: ``B -> Result[None, F]``: makes up for a completed step; gets what the step
+            gave.
+        settle: ``A -> Result[None, F]``: makes up for an attempt whose outcome nobody knows; gets
+            the step's input.
+        name: what logs, paths and keys call the step; the name of the function by default.
+        timeout: seconds for one call. A number is hard: the caller goes on at the deadline and the
+            call is in doubt; it runs on a thread of its own, so a retry may overlap it: the
+            idempotency key is the cure. ``Soft(seconds)``, by default 30, stays on the caller's
+            thread and is judged when the call returns. ``None`` is no timeout.
+        retries: further attempts after a failed one, or a ``Retry``; 0 by default.
+        settle_on: ``"doubt"``: settle only after a call in doubt; ``"failure"``: whenever the step
+            did not end ok.
+        compensation_timeout: as ``timeout``, for compensate and settle; none by default.
+        compensation_retries: as ``retries``, for compensate and settle.
+        pivot: a point of no return: once it has completed, nothing at or before it is compensated.
+
+    Raises:
+        InvalidSaga: an argument that is not a function.
+        WrongColour: a coroutine function.
+        InvalidOption: a keyword outside its range.
+    """
+
+    execute: Callable[[A_contra], Result[B, E_co]]
+    compensate: Callable[[B], Result[None, F_co]] | None
+    settle: Callable[[A_contra], Result[None, F_co]] | None
+
+    def __init__(
+        self,
+        execute: Callable[[A_contra], Result[B, E_co]],
+        compensate: Callable[[B], Result[None, F_co]] | None = None,
+        *,
+        settle: Callable[[A_contra], Result[None, F_co]] | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        """Check the arguments; call none of them."""
+        self._hold(
+            {"execute": execute, "compensate": compensate, "settle": settle},
+            is_async=False,
+            **settings,
+        )
+
+    def named(self, name: str, /) -> Step[A_contra, B, E_co, F_co]:
+        """Give the same step under another name."""
+        step: Step[A_contra, B, E_co, F_co] = self._with(name=name)
+        return step
+
+    def compensated_by(
+        self, compensate: Callable[[B], Result[None, F2]], /
+    ) -> Step[A_contra, B, E_co, F_co | F2]:
+        """Give the step with this compensation; a decorator for it.
+
+        Raises:
+            InvalidSaga: the step has one already.
+        """
+        _refuse_second(self.name, "compensation", self.compensate)
+        step: Step[A_contra, B, E_co, F_co | F2] = self._with(compensate=compensate)
+        return step
+
+    def settled_by(
+        self, settle: Callable[[A_contra], Result[None, F2]], /
+    ) -> Step[A_contra, B, E_co, F_co | F2]:
+        """Give the step with this settle; a decorator for it.
+
+        Raises:
+            InvalidSaga: the step has one already.
+        """
+        _refuse_second(self.name, "settle", self.settle)
+        step: Step[A_contra, B, E_co, F_co | F2] = self._with(settle=settle)
+        return step
+
+    def __repr__(self) -> str:
+        """Show the names and what is not as usual."""
+        return self._show(self.compensate, self.settle)
+
+
+@final
+@frozen(init=False, repr=False, slots=True)
+class AsyncStep(Leaf[A_contra, B, E_co, F_co, Async]):  # type: ignore[override] # as for Step
+    """One action with its compensation, as coroutine functions: ``AsyncStep(execute, compensate)``.
+
+    Takes what ``Step`` takes. Under asyncio every timeout cuts: the call's task is cancelled and
+    awaited, never abandoned, since it could act after its compensation.
+
+    Raises:
+        InvalidSaga: an argument that is not a function.
+        WrongColour: a plain function.
+        InvalidOption: a keyword outside its range.
+    """
+
+    execute: Callable[[A_contra], Coroutine[Any, Any, Result[B, E_co]]]
+    compensate: Callable[[B], Coroutine[Any, Any, Result[None, F_co]]] | None
+    settle: Callable[[A_contra], Coroutine[Any, Any, Result[None, F_co]]] | None
+
+    def __init__(
+        self,
+        execute: Callable[[A_contra], Coroutine[Any, Any, Result[B, E_co]]],
+        compensate: Callable[[B], Coroutine[Any, Any, Result[None, F_co]]] | None = None,
+        *,
+        settle: Callable[[A_contra], Coroutine[Any, Any, Result[None, F_co]]] | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        """Check the arguments; call none of them."""
+        self._hold(
+            {"execute": execute, "compensate": compensate, "settle": settle},
+            is_async=True,
+            **settings,
+        )
+
+    def named(self, name: str, /) -> AsyncStep[A_contra, B, E_co, F_co]:
+        """Give the same step under another name."""
+        step: AsyncStep[A_contra, B, E_co, F_co] = self._with(name=name)
+        return step
+
+    def compensated_by(
+        self, compensate: Callable[[B], Coroutine[Any, Any, Result[None, F2]]], /
+    ) -> AsyncStep[A_contra, B, E_co, F_co | F2]:
+        """Give the step with this compensation; a decorator for it.
+
+        Raises:
+            InvalidSaga: the step has one already.
+        """
+        _refuse_second(self.name, "compensation", self.compensate)
+        step: AsyncStep[A_contra, B, E_co, F_co | F2] = self._with(compensate=compensate)
+        return step
+
+    def settled_by(
+        self, settle: Callable[[A_contra], Coroutine[Any, Any, Result[None, F2]]], /
+    ) -> AsyncStep[A_contra, B, E_co, F_co | F2]:
+        """Give the step with this settle; a decorator for it.
+
+        Raises:
+            InvalidSaga: the step has one already.
+        """
+        _refuse_second(self.name, "settle", self.settle)
+        step: AsyncStep[A_contra, B, E_co, F_co | F2] = self._with(settle=settle)
+        return step
+
+    def __repr__(self) -> str:
+        """Show the names and what is not as usual."""
+        return self._show(self.compensate, self.settle)
+
+
+AnyStep: TypeAlias = Step[Any, Any, Any, Any] | AsyncStep[Any, Any, Any, Any]
+
+
+class _Decorator(Protocol[B, F_co]):
+    """What ``step(compensate=...)`` gives: it makes a step of a function."""
+
+    def __call__(self, execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E, F_co]: ...
+
+
+class _AsyncDecorator(Protocol[B, F_co]):
+    """What ``step(compensate=...)`` gives for a coroutine function."""
+
+    def __call__(
+        self, execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /
+    ) -> AsyncStep[A, B, E, F_co]: ...
+
+
+class _PlainDecorator(Protocol):
+    """What ``step(name=...)`` gives: it makes a step of a function of either colour."""
+
+    @overload
+    def __call__(
+        self, execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /
+    ) -> AsyncStep[A, B, E]: ...
+    @overload
+    def __call__(self, execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E]: ...
+
+
+@overload
+def step(execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /) -> AsyncStep[A, B, E]: ...
+@overload
+def step(execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E]: ...
+@overload
+def step(
+    *, compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]], **settings: Unpack[Settings]
+) -> _AsyncDecorator[B, F]: ...
+@overload
+def step(
+    *, compensate: Callable[[B], Result[None, F]], **settings: Unpack[Settings]
+) -> _Decorator[B, F]: ...
+@overload
+def step(**settings: Unpack[Settings]) -> _PlainDecorator: ...
+def step(execute: Any = None, /, *, compensate: Any = None, **settings: Unpack[Settings]) -> Any:
+    """Make a step of the function below: ``@step`` or ``@step(compensate=release, retries=2)``.
+
+    A plain function makes a ``Step``, a coroutine function an ``AsyncStep``. Takes their keywords
+    and raises as they do.
+    """
+    if execute is None:
+
+        def decorate(function: object, /) -> object:
+            return _step_of(function)(function, compensate, **settings)
+
+        return decorate
+    return _step_of(execute)(execute, compensate, **settings)
+
+
+def _step_of(function: object) -> Callable[..., object]:
+    return AsyncStep if _is_coroutine_function(function) else Step
+
+
+@frozen
+class _Star:
+    """A function of many arguments as a function of one tuple; equal if the functions are."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, values: tuple[Any, ...], /) -> Any:
+        return self.function(*values)
+
+
+def star(function: Callable[[Unpack[Ts]], R], /) -> Callable[[tuple[*Ts]], R]:
+    """Make a function of one tuple of a function of many arguments.
+
+    ``star(f)((1, 2)) == f(1, 2)``.
+    """
+    return _Star(function)
+
+
+def last(values: tuple[*Ts, B], /) -> B:
+    """Give the last item of a tuple: of a growing context, what the last stage gave."""
+    return values[-1]
+
+
+def _append(values: tuple[Any, ...], value: object) -> tuple[Any, ...]:
+    return (*values, value)
+
+
+@frozen
+class _WithContext:
+    """An execute that gives its arguments and its value, for ``stage(..., context=True)``."""
+
+    function: Callable[..., Result[Any, Any]]
+
+    def __call__(self, values: tuple[Any, ...], /) -> Result[Any, Any]:
+        answer = self.function(*values)
+        return Success((*values, answer.unwrap())) if isinstance(answer, Success) else answer
+
+
+@frozen
+class _WithContextAsync:
+    """The same for coroutine functions."""
+
+    function: Callable[..., Coroutine[Any, Any, Result[Any, Any]]]
+
+    async def __call__(self, values: tuple[Any, ...], /) -> Result[Any, Any]:
+        answer = await self.function(*values)
+        return Success((*values, answer.unwrap())) if isinstance(answer, Success) else answer
+
+
+def _starred(function: Any) -> Any:
+    if function is not None and not callable(function):
+        return function  # the step says what is wrong with it
+    return None if function is None else _Star(function)
+
+
+def _stage(
+    execute: Any,
+    compensate: Any,
+    settle: Any,
+    settings: Settings,
+    *,
+    context: bool,
+    is_async: bool,
+) -> Any:
+    kind: Any = AsyncStep if is_async else Step
+    if not (context and callable(execute)):
+        return enclose(
+            kind(_starred(execute), compensate, settle=_starred(settle), **settings), _append
+        )
+    _check_colour(kind.__name__, "execute", execute, is_async=is_async)
+    stated: Any = execute
+    with_context = _WithContextAsync(stated) if is_async else _WithContext(stated)
+    return kind(with_context, _starred(compensate), settle=_starred(settle), **settings)
+
+
+@overload
+def stage(
+    execute: Callable[[Unpack[Ts]], Result[B, E]],
+    compensate: Callable[[B], Result[None, F]] | None = None,
+    *,
+    context: Literal[False] = False,
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F]: ...
+@overload
+def stage(
+    execute: Callable[[Unpack[Ts]], Result[B, E]],
+    compensate: Callable[[B], Result[None, F]] | None = None,
+    *,
+    settle: Callable[[Unpack[Ts]], Result[None, F2]],
+    context: Literal[False] = False,
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2]: ...
+@overload
+def stage(
+    execute: Callable[[Unpack[Ts]], Result[B, E]],
+    compensate: Callable[[Unpack[Ts], B], Result[None, F]],
+    *,
+    context: Literal[True],
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F]: ...
+@overload
+def stage(
+    execute: Callable[[Unpack[Ts]], Result[B, E]],
+    compensate: Callable[[Unpack[Ts], B], Result[None, F]],
+    *,
+    settle: Callable[[Unpack[Ts]], Result[None, F2]],
+    context: Literal[True],
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2]: ...
+def stage(
+    execute: Any,
+    compensate: Any = None,
+    *,
+    settle: Any = None,
+    context: bool = False,
+    **settings: Unpack[Settings],
+) -> Any:
+    """Add a stage to a growing context.
+
+    ``execute`` gets all that is known so far as arguments, and its value is added.
+
+    ``Saga[tuple[*Ts], tuple[*Ts, B]]``. The first stage of a pipeline over one value is ``Step(f,
+    undo).keep()``.
+
+    Args:
+        execute: ``(*Ts) -> Result[B, E]``.
+        compensate: ``(B) -> Result[None, F]``; with ``context=True`` ``(*Ts, B) -> Result[None,
+            F]``.
+        settle: ``(*Ts) -> Result[None, F2]``.
+        context: whether ``compensate`` gets all that was known when the stage completed.
+        settings: the keywords of ``Step``.
+
+    Raises:
+        InvalidSaga: an argument that is not a function.
+        WrongColour: a coroutine function.
+        InvalidOption: a keyword outside its range.
+    """
+    return _stage(execute, compensate, settle, settings, context=context, is_async=False)
+
+
+@overload
+def async_stage(
+    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
+    compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]] | None = None,
+    *,
+    context: Literal[False] = False,
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F, Async]: ...
+@overload
+def async_stage(
+    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
+    compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]] | None = None,
+    *,
+    settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, F2]]],
+    context: Literal[False] = False,
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2, Async]: ...
+@overload
+def async_stage(
+    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
+    compensate: Callable[[Unpack[Ts], B], Coroutine[Any, Any, Result[None, F]]],
+    *,
+    context: Literal[True],
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F, Async]: ...
+@overload
+def async_stage(
+    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
+    compensate: Callable[[Unpack[Ts], B], Coroutine[Any, Any, Result[None, F]]],
+    *,
+    settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, F2]]],
+    context: Literal[True],
+    **settings: Unpack[Settings],
+) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2, Async]: ...
+def async_stage(
+    execute: Any,
+    compensate: Any = None,
+    *,
+    settle: Any = None,
+    context: bool = False,
+    **settings: Unpack[Settings],
+) -> Any:
+    """Add a stage to a growing context, as ``stage`` does, with coroutine functions.
+
+    Raises:
+        InvalidSaga: an argument that is not a function.
+        WrongColour: a plain function.
+        InvalidOption: a keyword outside its range.
+    """
+    return _stage(execute, compensate, settle, settings, context=context, is_async=True)
+
+
+def _pass(value: Any) -> Result[Any, Never]:
+    return Success(value)
+
+
+async def _pass_on(value: Any) -> Result[Any, Never]:
+    return Success(value)
+
+
+@overload
+def compensating(
+    compensate: Callable[[A], Coroutine[Any, Any, Result[None, F]]],
+    /,
+    **settings: Unpack[CompensationSettings],
+) -> Saga[A, A, Never, F, Async]: ...
+@overload
+def compensating(
+    compensate: Callable[[A], Result[None, F]], /, **settings: Unpack[CompensationSettings]
+) -> Saga[A, A, Never, F]: ...
+def compensating(compensate: Any, /, **settings: Unpack[CompensationSettings]) -> Any:
+    """Call nothing forward; on the way back, call ``compensate`` with the value that passed.
+
+    Args:
+        compensate: ``A -> Result[None, F]``, a plain or a coroutine function.
+        settings: ``name``, ``compensation_timeout``, ``compensation_retries``, as for ``Step``.
+
+    Raises:
+        InvalidSaga: ``compensate`` is not a function.
+        InvalidOption: a keyword outside its range, or one that is about execute.
+    """
+    if not callable(compensate):
+        msg = (
+            "compensating takes a function to compensate, got "
+            f"{type(compensate).__qualname__}: write compensating(release)"
+        )
+        raise InvalidSaga(msg)
+    for keyword in settings:
+        if keyword not in CompensationSettings.__annotations__:
+            msg = (
+                f"compensating takes {', '.join(CompensationSettings.__annotations__)}, "
+                f"got {keyword}: "
+                "nothing is called forward. Write compensation_retries=, compensation_timeout="
+            )
+            raise InvalidOption(msg)
+    if settings.get("name") is None:
+        settings["name"] = _name_of(compensate)
+    undo: Any = compensate
+    passing: AnyStep = (
+        AsyncStep(_pass_on, undo, **settings)
+        if _is_coroutine_function(undo)
+        else Step(_pass, undo, **settings)
+    )
+    promised: Saga[Any, Any, Any, Any, Any] = Composite((Promise(passing),))
+    return promised
+
+
+@frozen
+class _Caught:
+    """A function whose exceptions of some classes are returned as ``Failure``."""
+
+    function: Callable[..., Any]
+    exceptions: tuple[type[Exception], ...]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Result[Any, Any]:
+        try:
+            return Success(self.function(*args, **kwargs))
+        except self.exceptions as error:
+            return Failure(error)
+
+
+@frozen
+class _CaughtAsync:
+    """The same for coroutine functions."""
+
+    function: Callable[..., Coroutine[Any, Any, Any]]
+    exceptions: tuple[type[Exception], ...]
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Result[Any, Any]:
+        try:
+            return Success(await self.function(*args, **kwargs))
+        except self.exceptions as error:
+            return Failure(error)
+
+
+@final
+@frozen
+class Catching(Generic[X_co]):
+    """What ``catching(...)`` gives.
+
+    It lifts a function that raises to one that returns a ``Result``.
+    """
+
+    exceptions: tuple[type[Exception], ...]
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap] # pyright: ignore[reportOverlappingOverload] # the first that fits is meant
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> Callable[P, Coroutine[Any, Any, Result[R, X_co]]]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, Result[R, X_co]]: ...
+    def __call__(self, function: Any, /) -> Any:
+        """Lift ``function``, plain or coroutine."""
+        if not callable(function):
+            msg = (
+                f"catching(...) lifts a function, got {type(function).__qualname__}: write "
+                "catching(ValueError)(function)"
+            )
+            raise InvalidSaga(msg)
+        lifted: Any = function
+        kind = _CaughtAsync if _is_coroutine_function(lifted) else _Caught
+        return kind(lifted, self.exceptions)
+
+
+X1 = TypeVar("X1", bound=Exception)
+X2 = TypeVar("X2", bound=Exception)
+X3 = TypeVar("X3", bound=Exception)
+X4 = TypeVar("X4", bound=Exception)
+
+
+@overload
+def catching() -> Catching[Never]: ...
+@overload
+def catching(first: type[X1], /) -> Catching[X1]: ...
+@overload
+def catching(first: type[X1], second: type[X2], /) -> Catching[X1 | X2]: ...
+@overload
+def catching(first: type[X1], second: type[X2], third: type[X3], /) -> Catching[X1 | X2 | X3]: ...
+@overload
+def catching(
+    first: type[X1], second: type[X2], third: type[X3], fourth: type[X4], /
+) -> Catching[X1 | X2 | X3 | X4]: ...
+def catching(*exceptions: Any) -> Any:
+    """Lift a function that raises.
+
+    Exceptions of the given classes become ``Failure``, any other leaves the call in doubt.
+
+    ``catching(ValueError, KeyError)(function)`` for up to four classes. A caught exception says
+    that nothing happened: name only those of which that is true. With no class it only wraps what
+    the function returns in ``Success``.
+
+    Raises:
+        InvalidSaga: an argument that is not a class of exceptions.
+    """
+    for cls in exceptions:
+        if not (isinstance(cls, type) and issubclass(cls, Exception)):
+            msg = (
+                f"catching takes classes of Exception, got {cls!r}: write "
+                "catching(ValueError)(function)"
+            )
+            raise InvalidSaga(msg)
+    return Catching(exceptions)
