@@ -1,0 +1,119 @@
+"""sagalib: sagas as values.
+
+Steps with compensations, composed with ``>>``, interpreted by a pure machine, run by small drivers.
+
+A saga is a sequence of steps, each with a compensation. If a step fails, the completed ones are
+compensated, last completed first.
+Read ``sagalib.core`` in the order that its docstring gives.
+"""
+
+from sagalib.core.errors import (
+    IllegalReply,
+    InvalidOption,
+    InvalidSaga,
+    LogMismatch,
+    NoAnswer,
+    NoCurrentCall,
+    RunCompensated,
+    RunFailed,
+    RunFatal,
+    RunIdInUse,
+    SagaError,
+    WrongColour,
+)
+from sagalib.core.events import Event
+from sagalib.core.history import Suspended, replay
+from sagalib.core.messages import Call, Cancel, Late, Refused, Unknown
+from sagalib.core.outcomes import (
+    Cancelled,
+    Compensated,
+    CompensationFailed,
+    Fatal,
+    Irreversible,
+    Ok,
+    Outcome,
+    Raised,
+    Reason,
+    TimedOut,
+)
+from sagalib.core.policy import Retry, Soft
+from sagalib.core.saga import Async, Saga, Sync, arrow, chain, fail, identity
+from sagalib.core.status import Status, StepStatus, status_of
+from sagalib.core.steps import (
+    AsyncStep,
+    Step,
+    async_stage,
+    catching,
+    compensating,
+    last,
+    stage,
+    star,
+    step,
+)
+from sagalib.drivers.aio import run_async
+from sagalib.drivers.calls import Observer, current_call, outcome_of
+from sagalib.drivers.clock import AsyncClock, Clock
+from sagalib.drivers.simulated import simulate
+from sagalib.drivers.sync import run
+
+__all__ = [
+    "Async",
+    "AsyncClock",
+    "AsyncStep",
+    "Call",
+    "Cancel",
+    "Cancelled",
+    "Clock",
+    "Compensated",
+    "CompensationFailed",
+    "Event",
+    "Fatal",
+    "IllegalReply",
+    "InvalidOption",
+    "InvalidSaga",
+    "Irreversible",
+    "Late",
+    "LogMismatch",
+    "NoAnswer",
+    "NoCurrentCall",
+    "Observer",
+    "Ok",
+    "Outcome",
+    "Raised",
+    "Reason",
+    "Refused",
+    "Retry",
+    "RunCompensated",
+    "RunFailed",
+    "RunFatal",
+    "RunIdInUse",
+    "Saga",
+    "SagaError",
+    "Soft",
+    "Status",
+    "Step",
+    "StepStatus",
+    "Suspended",
+    "Sync",
+    "TimedOut",
+    "Unknown",
+    "WrongColour",
+    "arrow",
+    "async_stage",
+    "catching",
+    "chain",
+    "compensating",
+    "current_call",
+    "fail",
+    "identity",
+    "last",
+    "outcome_of",
+    "replay",
+    "run",
+    "run_async",
+    "simulate",
+    "stage",
+    "star",
+    "status_of",
+    "step",
+]

@@ -1,0 +1,4 @@
+"""Loops that carry out what the machine asks for: ``run``, ``run_async``, ``simulate``.
+
+They decide nothing.
+"""

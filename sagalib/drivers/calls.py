@@ -1,0 +1,257 @@
+"""What all drivers share.
+
+The call in progress, the ids in use, observers, and exceptions as replies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from itertools import count
+from typing import Any, Final, Literal, Never, TypeAlias
+from uuid import uuid4
+
+from returns.result import Success
+
+from sagalib.core.errors import InvalidOption, InvalidSaga, NoCurrentCall, RunIdInUse, shown
+from sagalib.core.events import Event
+from sagalib.core.history import Trace, answered, asked, at, opening
+from sagalib.core.machine import Machine, call_of
+from sagalib.core.messages import Call, Late, Unknown, Woke
+from sagalib.core.outcomes import Cancelled, Outcome, Raised
+from sagalib.core.paths import check_run_id
+from sagalib.core.policy import Soft, Timeout
+from sagalib.core.saga import Saga
+from sagalib.drivers.clock import SECOND_NS
+
+__all__ = [
+    "CURRENT",
+    "CUT",
+    "NOTHING",
+    "WOKE",
+    "Audience",
+    "CallInHand",
+    "Claim",
+    "Observer",
+    "OnCompensationFailure",
+    "check",
+    "current_call",
+    "is_late",
+    "late",
+    "new_run_id",
+    "outcome_of",
+    "raised",
+    "reraise",
+    "seconds_of",
+    "with_outcome",
+]
+
+Observer: TypeAlias = Callable[[Event], object]
+CallInHand: TypeAlias = list[Any]
+"""The machine that asks for the call, and when it began; the machine is taken out when it is over.
+
+So what a step has left running in its context finds no call any more, instead of the next one.
+"""
+OnCompensationFailure: TypeAlias = Literal["continue", "stop"]
+
+CURRENT: Final[ContextVar[CallInHand | None]] = ContextVar("sagalib_call", default=None)
+CUT: Final = Unknown(Cancelled())
+WOKE: Final = Woke()
+NOTHING: Final[Any] = object()
+
+logger = logging.getLogger("sagalib")
+_process = uuid4().hex[:12]
+_counter = count(1)
+_in_use: dict[str, Claim] = {}
+
+
+def current_call() -> Call:
+    """Describe the call in which this is called: run id, path, attempt, idempotency key, ...
+
+    Raises:
+        NoCurrentCall: outside execute, compensate and settle.
+    """
+    current = CURRENT.get()
+    if current is None or current[0] is None:
+        msg = (
+            "current_call() is for the inside of execute, compensate and settle: "
+            "expected a call in progress, found none"
+        )
+        raise NoCurrentCall(msg)
+    machine, began = current
+    seconds = seconds_of(machine.timeout)
+    return call_of(machine, None if seconds is None else began + int(seconds * SECOND_NS))
+
+
+def seconds_of(timeout: Timeout) -> float | None:
+    """Give the seconds of a timeout of either kind."""
+    return timeout.seconds if isinstance(timeout, Soft) else timeout
+
+
+def is_late(timeout: Timeout, began: int, ended: int) -> bool:
+    """Tell whether a call that has returned took longer than its timeout."""
+    if timeout is None:
+        return False
+    return ended - began > (timeout.ns if isinstance(timeout, Soft) else timeout * SECOND_NS)
+
+
+def late(reply: Any) -> Any:
+    """Read the reply of a call that took longer than its timeout.
+
+    A success is late, a failure is that failure.
+    """
+    return Late(reply.unwrap()) if _succeeded(reply) else reply
+
+
+def _succeeded(reply: object) -> bool:
+    return isinstance(reply, Success)
+
+
+def raised(exception: BaseException) -> Raised:
+    """Describe what user code raised; the frames of this library leave its traceback."""
+    trace = exception.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("sagalib."):
+        trace = trace.tb_next
+    exception.__traceback__ = trace
+    return Raised.of(exception)
+
+
+def outcome_of(exception: BaseException) -> Outcome[Any, Any, Any] | None:
+    """Give the outcome of the run that compensated and then raised ``exception`` again.
+
+    ``KeyboardInterrupt``, ``SystemExit``, ``CancelledError`` and any other exception that is no
+    ``Exception`` pass through a run, after the compensations. ``None`` for an exception that passed
+    through none.
+    """
+    return getattr(exception, "_sagalib_outcome", None)
+
+
+def with_outcome(interrupt: BaseException, outcome: Outcome[Any, Any, Any] | None) -> None:
+    """Put the outcome of a run on what interrupted it: see ``outcome_of``."""
+    if outcome is not None:
+        interrupt._sagalib_outcome = outcome  # type: ignore[attr-defined] # noqa: SLF001 - ours
+
+
+def reraise(interrupts: list[BaseException]) -> Never:
+    """Raise the first of ``interrupts`` again."""
+    first = interrupts[0]
+    interrupts.clear()
+    try:
+        raise first
+    finally:
+        del first  # or this frame, which is in its traceback, would keep it alive
+
+
+def new_run_id() -> str:
+    """Make up an id that no other run has."""
+    return f"{_process}-{next(_counter)}"
+
+
+class Claim:
+    """The right to an id while its run goes on in this process."""
+
+    __slots__ = ("run_id",)
+
+    def __init__(self, run_id: str) -> None:
+        """Check ``run_id``; take nothing yet."""
+        self.run_id = check_run_id(run_id)
+
+    def take(self) -> None:
+        """Take the id if it is free.
+
+        To be called inside the ``try`` whose ``finally`` releases: an interrupt may come at any
+        point.
+        """
+        if _in_use.setdefault(self.run_id, self) is not self:
+            msg = (
+                f"run_id {self.run_id!r} is in use by a run that goes on in this process: "
+                "expected a free one. Leave run_id out to get one"
+            )
+            raise RunIdInUse(msg)
+
+    def release(self) -> None:
+        """Give the id back if it was taken; may be called again."""
+        if _in_use.get(self.run_id) is self:
+            del _in_use[self.run_id]
+
+
+class Audience:
+    """The observers of one run. They hear its events in order; one that raises changes nothing."""
+
+    __slots__ = ("_epoch", "_observers", "_reported")
+
+    def __init__(self, observers: tuple[Observer, ...], epoch: int) -> None:
+        """Take observers that ``check`` has seen, and the epoch of the clock."""
+        self._observers = observers
+        self._epoch = epoch
+        self._reported = False
+
+    def opened(self, machine: Machine, at_ns: int | None) -> None:
+        """Tell of the beginning."""
+        self._tell(opening(machine, at(at_ns, self._epoch)))
+
+    def asked(self, machine: Machine, at_ns: int | None) -> None:
+        """Tell that a call is about to be made."""
+        self._tell([asked(machine, at(at_ns, self._epoch))])
+
+    def answered(self, trace: Trace) -> None:
+        """Tell of the newest reply."""
+        if trace is not None:
+            self._tell(
+                answered(trace.before, trace.reply, trace.after, at(trace.ended, self._epoch))
+            )
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            for observer in self._observers:
+                try:
+                    observer(event)
+                except Exception:
+                    if not self._reported:
+                        self._reported = True
+                        logger.warning(
+                            "observer %r raised on %s of run %s; the run goes on, "
+                            "further failures are not reported",
+                            observer,
+                            event.kind,
+                            event.run_id,
+                            exc_info=True,
+                        )
+
+
+def check(
+    saga: object, observers: object, on_compensation_failure: str, epoch: int = 0
+) -> Audience | None:
+    """Refuse arguments that no run can begin with; give the audience, ``None`` without observers.
+
+    Raises:
+        InvalidSaga: ``saga`` is not a saga, or an observer is not a function.
+        InvalidOption: ``on_compensation_failure`` is neither "continue" nor "stop".
+    """
+    if not isinstance(saga, Saga):
+        raise InvalidSaga(
+            f"expected a saga to run, got {type(saga).__qualname__}: "
+            "write run(Step(function), value)"
+        )
+    if on_compensation_failure not in ("continue", "stop"):
+        raise InvalidOption(
+            'on_compensation_failure must be "continue" or "stop", '
+            f"got {shown(on_compensation_failure)}"
+        )
+    if observers == ():
+        return None
+    given: Any = observers
+    if not isinstance(observers, Iterable):
+        raise InvalidSaga(
+            f"observers are a list of functions of one event, got {type(given).__qualname__}: "
+            "write observers=[print]"
+        )
+    heard: tuple[Any, ...] = tuple(given)
+    for observer in heard:
+        if not callable(observer):
+            raise InvalidSaga(
+                f"an observer is a function of one event, got {type(observer).__qualname__}: "
+                "write observers=[print]"
+            )
+    return Audience(heard, epoch) if heard else None

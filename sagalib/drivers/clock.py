@@ -1,0 +1,102 @@
+"""Clocks.
+
+Every wait of a driver goes through one, so that a test can make time stand still or jump.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol, final
+
+__all__ = ["AsyncClock", "Clock", "LoopClock", "SystemClock"]
+
+SECOND_NS: Final = 1_000_000_000
+_EPOCH: Final = time.time_ns() - time.monotonic_ns()
+
+
+class Clock(Protocol):
+    """The time of ``run``."""
+
+    @property
+    def epoch_ns(self) -> int:
+        """What to add to ``now_ns`` to get nanoseconds since the epoch: the time of an event."""
+        ...
+
+    def now_ns(self) -> int:
+        """Give the time in nanoseconds; never goes back."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait ``seconds``."""
+        ...
+
+    def wait(self, event: threading.Event, seconds: float, /) -> bool:
+        """Wait until ``event`` is set, ``seconds`` at the most; tell whether it is."""
+        ...
+
+
+class Timer(Protocol):
+    """What ``call_at`` gives."""
+
+    def cancel(self) -> None:
+        """Call nothing any more."""
+        ...
+
+
+class AsyncClock(Protocol):
+    """The time of ``run_async``."""
+
+    @property
+    def epoch_ns(self) -> int:
+        """What to add to ``now_ns`` to get nanoseconds since the epoch: the time of an event."""
+        ...
+
+    def now_ns(self) -> int:
+        """Give the time in nanoseconds; never goes back."""
+        ...
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Wait ``seconds``."""
+        ...
+
+    def call_at(self, when_ns: int, callback: Callable[[], object], /) -> Timer:
+        """Call ``callback`` in the event loop once ``now_ns`` has reached ``when_ns``."""
+        ...
+
+
+@final
+class SystemClock:
+    """The machine's own time, monotonic."""
+
+    epoch_ns = _EPOCH
+    now_ns = staticmethod(time.monotonic_ns)
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait ``seconds``."""
+        time.sleep(min(seconds, threading.TIMEOUT_MAX))
+
+    def wait(self, event: threading.Event, seconds: float, /) -> bool:
+        """Wait until ``event`` is set, ``seconds`` at the most."""
+        return event.wait(min(seconds, threading.TIMEOUT_MAX))
+
+
+@final
+class LoopClock:
+    """The time of the running event loop: that of a test's loop too."""
+
+    epoch_ns = _EPOCH
+
+    def now_ns(self) -> int:
+        """Give the time of the loop in nanoseconds."""
+        return round(asyncio.get_running_loop().time() * SECOND_NS)
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Wait ``seconds``."""
+        await asyncio.sleep(seconds)
+
+    def call_at(self, when_ns: int, callback: Callable[[], object], /) -> Timer:
+        """Call ``callback`` once ``now_ns`` has reached ``when_ns``."""
+        return asyncio.get_running_loop().call_at(when_ns / SECOND_NS, callback)

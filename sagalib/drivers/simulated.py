@@ -1,0 +1,139 @@
+"""``simulate``: a saga without clock or threads, answered from a script."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from returns.result import Result
+from typing_extensions import TypeVar
+
+from sagalib.core.errors import NoAnswer
+from sagalib.core.history import History, Trace, conclude, taken_in
+from sagalib.core.machine import Ended, Machine, begin, call_of, step_of, understand
+from sagalib.core.messages import Call, Cancel, Late, Refused, Reply, Unknown
+from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
+from sagalib.core.paths import check_run_id
+from sagalib.core.saga import Saga
+from sagalib.drivers.calls import (
+    CURRENT,
+    NOTHING,
+    WOKE,
+    CallInHand,
+    OnCompensationFailure,
+    check,
+    raised,
+)
+
+__all__ = ["Answer", "Script", "simulate"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+E = TypeVar("E")
+F = TypeVar("F")
+
+Answer: TypeAlias = (
+    Result[Any, Any] | Late | Unknown | Refused | Cancel | TimedOut | Raised | Cancelled | Exception
+)
+"""``Success`` or ``Failure``; ``TimedOut``, ``Raised``, ``Cancelled`` or an exception for a call in
+doubt; ``Cancel()`` to cancel the run before the call."""
+
+Script: TypeAlias = Mapping[str, Sequence[Answer]] | Callable[[Call], Answer | None]
+"""Path of a step -> its answers, one for each call of its execute; ``"path:compensate"`` and
+``"path:settle"`` for the way back. Or a function of the call; ``None`` leaves the call to the
+step's own function."""
+
+
+def simulate(
+    saga: Saga[A, B, E, F, Any],
+    value: A,
+    script: Script = MappingProxyType({}),
+    *,
+    run_id: str = "simulated",
+    on_compensation_failure: OnCompensationFailure = "continue",
+) -> Outcome[B, E, F]:
+    """Run ``saga`` without clock and threads.
+
+    Calls are answered by ``script``, pauses take no time.
+
+    A call for which the script has no answer, or none left, is made: the step's own function is
+    called. So a script names only the faults.
+
+    Args:
+        saga: what to run, with plain and async steps.
+        value: its input.
+        script: the answers, see ``Script``.
+        run_id: the id of the run, a part of every idempotency key.
+        on_compensation_failure: as for ``run``.
+
+    Raises:
+        NoAnswer: the script has no answer for a call of an async step.
+        InvalidSaga, InvalidOption: an argument is not as it should be.
+    """
+    check(saga, (), on_compensation_failure)
+    answer = script if callable(script) else _from_table(script)
+    start = machine = begin(
+        saga, value, check_run_id(run_id), stop=on_compensation_failure == "stop"
+    )
+    trace: Trace = None
+    token = CURRENT.set(None)
+    try:
+        while not isinstance(machine.progress, Ended):
+            reply = WOKE if machine.function is None else _reply(machine, answer)
+            trace = taken_in(machine, reply, None, None, trace)
+            machine = trace.after
+    finally:
+        CURRENT.reset(token)
+    outcome: Outcome[B, E, F] = conclude(History(start, trace))
+    return outcome
+
+
+def _key_of(call: Call) -> str:
+    return call.path if call.direction == "execute" else f"{call.path}:{call.direction}"
+
+
+def _from_table(table: Mapping[str, Sequence[Answer]]) -> Callable[[Call], Answer | None]:
+    left = {key: deque(answers) for key, answers in table.items()}
+
+    def answer(call: Call) -> Answer | None:
+        answers = left.get(_key_of(call))
+        return answers.popleft() if answers else None
+
+    return answer
+
+
+def _reply(machine: Machine, answer: Callable[[Call], Answer | None]) -> Reply:
+    call = call_of(machine, None)
+    given = answer(call)
+    match given:
+        case None:
+            return _own_answer(machine, call)
+        case TimedOut() | Raised() | Cancelled():
+            return Unknown(given)
+        case Exception():
+            return Unknown(raised(given))
+        case _:
+            return given
+
+
+def _own_answer(machine: Machine, call: Call) -> Reply:
+    if step_of(machine).is_async:
+        key = _key_of(call)
+        msg = (
+            f"the script has no answer for {call.direction} of the async step "
+            f"{call.path!r}, attempt {call.attempt}: "
+            f"expected one. Write script={{{key!r}: [Success(...)]}}"
+        )
+        raise NoAnswer(msg)
+    in_hand: CallInHand = [machine, 0]
+    CURRENT.set(in_hand)
+    returned: Any = NOTHING
+    try:
+        returned = machine.function(machine.value) if machine.function is not None else None
+    except Exception as error:
+        return Unknown(raised(error))
+    finally:
+        in_hand[0] = None
+    return understand(machine, returned)

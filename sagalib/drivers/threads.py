@@ -1,0 +1,162 @@
+"""Calls that a caller can walk away from: what a hard timeout of a plain function needs.
+
+Python cannot stop a thread. A call that is given up goes on in a daemon thread of its own; its late
+answer is handed to the run while that goes on, and logged afterwards. The number of such calls in
+the process is bounded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, Final
+
+from sagalib.core.events import LateReply
+from sagalib.core.messages import Call, Refused, Reply, Unknown
+from sagalib.core.outcomes import Raised
+from sagalib.drivers.calls import CUT, NOTHING, logger, raised
+
+__all__ = ["MAX_ABANDONED", "Inbox", "ThreadCall", "refused"]
+
+MAX_ABANDONED: Final = 32
+"""How many calls of this process may have been given up and still be going on."""
+
+_abandoned: set[ThreadCall] = set()
+
+
+class Inbox:
+    """Where the late answers of one run arrive."""
+
+    __slots__ = ("_closed", "_lock", "replies")
+
+    def __init__(self) -> None:
+        """Be open and empty."""
+        self._lock = threading.Lock()
+        self._closed = False
+        self.replies: deque[LateReply] = deque()
+
+    def put(self, reply: LateReply) -> None:
+        """Take a late answer; log it if the run has ended."""
+        with self._lock:
+            if not self._closed:
+                self.replies.append(reply)
+                return
+        _report(reply)
+
+    def close(self) -> None:
+        """Take no more: the run has ended."""
+        with self._lock:
+            self._closed = True
+        while self.replies:
+            _report(self.replies.popleft())
+
+
+def _report(reply: LateReply) -> None:
+    logger.warning(
+        "%s of step %s in run %s answered %s after the run had ended: it was given up by "
+        "its timeout, and is in doubt there",
+        reply.direction,
+        ascii(reply.path),
+        reply.run_id,
+        reply.reply,
+    )
+
+
+class ThreadCall:
+    """One call in a daemon thread of its own, with the caller's context."""
+
+    __slots__ = (
+        "_call",
+        "_inbox",
+        "_interrupt",
+        "_lock",
+        "_on_done",
+        "_over",
+        "_reply",
+        "_returned",
+        "done",
+    )
+
+    def __init__(self, call: Call, inbox: Inbox, on_done: Callable[[], object]) -> None:
+        """Describe the call; ``on_done`` is called in its thread once it has answered in time."""
+        self._call = call
+        self._inbox = inbox
+        self._on_done = on_done
+        self._lock = threading.Lock()
+        self._over = False
+        self._interrupt: BaseException | None = None
+        self._reply: object = NOTHING
+        self._returned: object = NOTHING
+        self.done = threading.Event()
+
+    def start(self, function: Callable[[Any], object] | None, argument: object) -> Reply | None:
+        """Begin; or give the reply to a call that cannot begin."""
+        context = copy_context()
+        thread = threading.Thread(
+            target=context.run,
+            args=(self._work, function, argument),
+            daemon=True,
+            name=f"sagalib {self._call.step}",
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads, or the interpreter is shutting down
+            return Refused(raised(error))
+        return None
+
+    def _work(self, function: Callable[[Any], object], argument: object) -> None:
+        returned, reply = NOTHING, NOTHING
+        interrupted: BaseException | None = None
+        try:
+            returned = function(argument)
+        except Exception as error:
+            reply = Unknown(raised(error))
+        except BaseException as interrupt:
+            reply, interrupted = CUT, interrupt
+        said = type(returned).__name__ if reply is NOTHING else repr(reply.reason)
+        with self._lock:
+            in_time = not self._over
+            self._over = True
+            if in_time:
+                self._returned, self._reply, self._interrupt = returned, reply, interrupted
+        del returned, reply, interrupted  # the frame of a call that raised holds this one
+        if in_time:
+            self.done.set()
+            self._on_done()
+            return
+        _abandoned.discard(self)
+        call = self._call
+        self._inbox.put(
+            LateReply(call.run_id, call.path, call.step, call.attempt, call.direction, said)
+        )
+
+    def answer(self, interrupts: list[BaseException]) -> tuple[object, object]:
+        """Give what came in time: what the call returned, or what is known.
+
+        What interrupted it is added to ``interrupts``. The call keeps none of it.
+        """
+        if self._interrupt is not None:
+            interrupts.append(self._interrupt)
+        answer = self._returned, self._reply
+        self._returned = self._reply = NOTHING
+        self._interrupt = None
+        return answer
+
+    def give_up(self) -> bool:
+        """Walk away, unless the call has answered; tell whether it has not."""
+        with self._lock:
+            if self._over:
+                return False
+            self._over = True
+            _abandoned.add(self)
+            return True
+
+
+def refused() -> Reply | None:
+    """Give the reply to a call that may not begin: too many have been given up; or ``None``."""
+    if len(_abandoned) < MAX_ABANDONED:
+        return None
+    message = f"{MAX_ABANDONED} calls that timed out are still going on: this one was not begun"
+    return Refused(Raised("TooManyAbandonedCalls", message))
