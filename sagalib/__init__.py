@@ -42,6 +42,7 @@ from sagalib.core.status import Status, StepStatus, status_of
 from sagalib.core.steps import (
     AsyncStep,
     Step,
+    StepSettings,
     async_stage,
     catching,
     compensating,
@@ -92,6 +93,7 @@ __all__ = [
     "Soft",
     "Status",
     "Step",
+    "StepSettings",
     "StepStatus",
     "Suspended",
     "Sync",

@@ -171,12 +171,12 @@ class _NoPast:
 _NO_PAST = _NoPast()
 
 
-@frozen
+@frozen(repr=False)
 class _Ended:
     """What the three outcomes share."""
 
     in_doubt: tuple[str, ...] = field(default=(), kw_only=True)
-    past: Past = field(default=_NO_PAST, eq=False, repr=False, kw_only=True)
+    past: Past = field(default=_NO_PAST, eq=False, kw_only=True)
 
     @property
     def run_id(self) -> str:
@@ -188,9 +188,19 @@ class _Ended:
         """The events of the run, first to last; worked out when first read."""
         return self.past.log()
 
+    def __repr__(self) -> str:
+        """Show what happened, neither contexts nor logs; doubt only where there is some."""
+        names = [name for name in _SHOWN if hasattr(self, name)]
+        parts = [f"{name}={getattr(self, name)!r}" for name in names]
+        parts += [f"in_doubt={self.in_doubt!r}"] if self.in_doubt else []
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+_SHOWN = ("value", "reason", "failures", "step")
+
 
 @final
-@frozen(init=False)
+@frozen(init=False, repr=False)
 class Ok(_Ended, Generic[B_co]):
     """The saga went through.
 
@@ -239,7 +249,7 @@ _set_past: Any = _Ended.__dict__["past"].__set__
 
 
 @final
-@frozen
+@frozen(repr=False)
 class Compensated(_Ended, Generic[E_co]):
     """The saga failed, and all that had completed was compensated.
 
@@ -256,7 +266,7 @@ class Compensated(_Ended, Generic[E_co]):
 
     reason: Reason[E_co]
     step: str | None = None
-    context: object = field(default=None, eq=False, repr=False)
+    context: object = field(default=None, eq=False)
 
     def to_result(self) -> Result[Never, Compensated[E_co]]:
         """Give ``Failure(self)``."""
@@ -273,7 +283,7 @@ class Compensated(_Ended, Generic[E_co]):
 
 
 @final
-@frozen
+@frozen(repr=False)
 class Fatal(_Ended, Generic[E_co, F_co]):
     """The saga failed, and something of it is left that was not, or cannot be, compensated.
 
@@ -293,7 +303,7 @@ class Fatal(_Ended, Generic[E_co, F_co]):
     reason: Reason[E_co]
     failures: tuple[CompensationFailed[F_co] | Irreversible, ...] = ()
     step: str | None = None
-    context: object = field(default=None, eq=False, repr=False)
+    context: object = field(default=None, eq=False)
 
     @property
     def residual(self) -> Saga[None, None, Never, F_co]:

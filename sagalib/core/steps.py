@@ -87,7 +87,7 @@ def _is_coroutine_function(function: object) -> bool:
     )
 
 
-class Settings(TypedDict, total=False):
+class StepSettings(TypedDict, total=False):
     """The keywords that every way of writing a step takes.
 
     All but ``name`` have the defaults that ``Step`` lists.
@@ -259,7 +259,7 @@ class Step(Leaf[A_contra, B, E_co, F_co, Sync]):  # type: ignore[override] # att
         compensate: Callable[[B], Result[None, F_co]] | None = None,
         *,
         settle: Callable[[A_contra], Result[None, F_co]] | None = None,
-        **settings: Unpack[Settings],
+        **settings: Unpack[StepSettings],
     ) -> None:
         """Check the arguments; call none of them."""
         self._hold(
@@ -326,7 +326,7 @@ class AsyncStep(Leaf[A_contra, B, E_co, F_co, Async]):  # type: ignore[override]
         compensate: Callable[[B], Coroutine[Any, Any, Result[None, F_co]]] | None = None,
         *,
         settle: Callable[[A_contra], Coroutine[Any, Any, Result[None, F_co]]] | None = None,
-        **settings: Unpack[Settings],
+        **settings: Unpack[StepSettings],
     ) -> None:
         """Check the arguments; call none of them."""
         self._hold(
@@ -403,15 +403,15 @@ def step(execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /) -> AsyncS
 def step(execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E]: ...
 @overload
 def step(
-    *, compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]], **settings: Unpack[Settings]
+    *, compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]], **settings: Unpack[StepSettings]
 ) -> _AsyncDecorator[B, F]: ...
 @overload
 def step(
-    *, compensate: Callable[[B], Result[None, F]], **settings: Unpack[Settings]
+    *, compensate: Callable[[B], Result[None, F]], **settings: Unpack[StepSettings]
 ) -> _Decorator[B, F]: ...
 @overload
-def step(**settings: Unpack[Settings]) -> _PlainDecorator: ...
-def step(execute: Any = None, /, *, compensate: Any = None, **settings: Unpack[Settings]) -> Any:
+def step(**settings: Unpack[StepSettings]) -> _PlainDecorator: ...
+def step(execute: Any = None, /, *, compensate: Any = None, **settings: Unpack[StepSettings]) -> Any:
     """Make a step of the function below: ``@step`` or ``@step(compensate=release, retries=2)``.
 
     A plain function makes a ``Step``, a coroutine function an ``AsyncStep``. Takes their keywords
@@ -489,7 +489,7 @@ def _stage(
     execute: Any,
     compensate: Any,
     settle: Any,
-    settings: Settings,
+    settings: StepSettings,
     *,
     context: bool,
     is_async: bool,
@@ -511,7 +511,7 @@ def stage(
     compensate: Callable[[B], Result[None, F]] | None = None,
     *,
     context: Literal[False] = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F]: ...
 @overload
 def stage(
@@ -520,7 +520,7 @@ def stage(
     *,
     settle: Callable[[Unpack[Ts]], Result[None, F2]],
     context: Literal[False] = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2]: ...
 @overload
 def stage(
@@ -528,7 +528,7 @@ def stage(
     compensate: Callable[[Unpack[Ts], B], Result[None, F]],
     *,
     context: Literal[True],
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F]: ...
 @overload
 def stage(
@@ -537,7 +537,7 @@ def stage(
     *,
     settle: Callable[[Unpack[Ts]], Result[None, F2]],
     context: Literal[True],
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2]: ...
 def stage(
     execute: Any,
@@ -545,7 +545,7 @@ def stage(
     *,
     settle: Any = None,
     context: bool = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Any:
     """Add a stage to a growing context.
 
@@ -576,7 +576,7 @@ def async_stage(
     compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]] | None = None,
     *,
     context: Literal[False] = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F, Async]: ...
 @overload
 def async_stage(
@@ -585,7 +585,7 @@ def async_stage(
     *,
     settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, F2]]],
     context: Literal[False] = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2, Async]: ...
 @overload
 def async_stage(
@@ -593,7 +593,7 @@ def async_stage(
     compensate: Callable[[Unpack[Ts], B], Coroutine[Any, Any, Result[None, F]]],
     *,
     context: Literal[True],
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F, Async]: ...
 @overload
 def async_stage(
@@ -602,7 +602,7 @@ def async_stage(
     *,
     settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, F2]]],
     context: Literal[True],
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2, Async]: ...
 def async_stage(
     execute: Any,
@@ -610,7 +610,7 @@ def async_stage(
     *,
     settle: Any = None,
     context: bool = False,
-    **settings: Unpack[Settings],
+    **settings: Unpack[StepSettings],
 ) -> Any:
     """Add a stage to a growing context, as ``stage`` does, with coroutine functions.
 

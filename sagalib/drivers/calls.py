@@ -48,6 +48,8 @@ __all__ = [
 ]
 
 Observer: TypeAlias = Callable[[Event], object]
+"""A function that is called with each event of a run, in order; what it returns is ignored."""
+
 CallInHand: TypeAlias = list[Any]
 """The machine that asks for the call, and when it began; the machine is taken out when it is over.
 
