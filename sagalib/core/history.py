@@ -26,6 +26,7 @@ from sagalib.core.machine import (
     Failed,
     Machine,
     Pausing,
+    Progress,
     Resting,
     begin,
     decide,
@@ -144,8 +145,19 @@ def _said(before: Machine, reply: Reply, after: Machine, at_ns: int | None) -> I
             reason, returned = _reason(reply)
             if isinstance(reply, Unknown):
                 yield e.StepInDoubt(*where, reason, at_ns=at_ns)
-            again = after.pc == before.pc and isinstance(after.progress, (Executing, Pausing))
+            again = after.pc == before.pc and _is_next_attempt(progress, after.progress)
             yield (e.StepRetrying if again else e.StepFailed)(*where, reason, returned, at_ns=at_ns)
+
+
+def _is_next_attempt(failed: Executing | Pausing, following: Progress) -> bool:
+    """Tell a retry of the step from a new beginning at the same place."""
+    match following:
+        case Pausing(attempt=attempt):
+            return attempt == failed.attempt
+        case Executing(attempt=attempt):
+            return attempt == failed.attempt + 1
+        case _:
+            return False
 
 
 def _said_back(

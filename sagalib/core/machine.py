@@ -66,6 +66,7 @@ __all__ = [
     "Failed",
     "Machine",
     "Pausing",
+    "Progress",
     "Resting",
     "begin",
     "call_of",

@@ -403,7 +403,9 @@ def step(execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /) -> AsyncS
 def step(execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E]: ...
 @overload
 def step(
-    *, compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]], **settings: Unpack[StepSettings]
+    *,
+    compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]],
+    **settings: Unpack[StepSettings],
 ) -> _AsyncDecorator[B, F]: ...
 @overload
 def step(
@@ -411,7 +413,9 @@ def step(
 ) -> _Decorator[B, F]: ...
 @overload
 def step(**settings: Unpack[StepSettings]) -> _PlainDecorator: ...
-def step(execute: Any = None, /, *, compensate: Any = None, **settings: Unpack[StepSettings]) -> Any:
+def step(
+    execute: Any = None, /, *, compensate: Any = None, **settings: Unpack[StepSettings]
+) -> Any:
     """Make a step of the function below: ``@step`` or ``@step(compensate=release, retries=2)``.
 
     A plain function makes a ``Step``, a coroutine function an ``AsyncStep``. Takes their keywords
