@@ -7,6 +7,7 @@ compensated, last completed first.
 Read ``sagalib.core`` in the order that its docstring gives.
 """
 
+from sagalib.core import events
 from sagalib.core.errors import (
     IllegalReply,
     InvalidOption,
@@ -22,7 +23,7 @@ from sagalib.core.errors import (
     WrongColour,
 )
 from sagalib.core.events import Event
-from sagalib.core.history import Suspended, replay
+from sagalib.core.functions import catching, last, star
 from sagalib.core.messages import Call, Cancel, Late, Refused, Unknown
 from sagalib.core.outcomes import (
     Cancelled,
@@ -37,20 +38,11 @@ from sagalib.core.outcomes import (
     TimedOut,
 )
 from sagalib.core.policy import Retry, Soft
+from sagalib.core.replay import Suspended, replay
 from sagalib.core.saga import Async, Saga, Sync, arrow, chain, fail, identity
+from sagalib.core.stages import async_stage, stage
 from sagalib.core.status import Status, StepStatus, status_of
-from sagalib.core.steps import (
-    AsyncStep,
-    Step,
-    StepSettings,
-    async_stage,
-    catching,
-    compensating,
-    last,
-    stage,
-    star,
-    step,
-)
+from sagalib.core.steps import AsyncStep, Step, StepSettings, compensating, step
 from sagalib.drivers.aio import run_async
 from sagalib.drivers.calls import Observer, current_call, outcome_of
 from sagalib.drivers.clock import AsyncClock, Clock
@@ -106,6 +98,7 @@ __all__ = [
     "chain",
     "compensating",
     "current_call",
+    "events",
     "fail",
     "identity",
     "last",

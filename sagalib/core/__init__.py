@@ -10,9 +10,14 @@ clock, no dice, no threads, no input or output. Read it in this order, in one si
     events      what happened, as facts
     messages    a Command out, a Reply in: all that crosses the boundary
     saga        the saga: a word of instructions, composed by concatenation
-    steps       steps, stages, and the sugar around them
+    functions   functions as values: catching, star, last
+    steps       steps: one action with its compensation
+    stages      steps over a growing context
+    state       what a run is between two replies
     machine     the one file that decides what happens next
-    history     the log as a fold of the replies; replay
+    owed        what is left of a run at its end
+    history     the log as a fold of the replies
+    replay      a stored log, interpreted again
     status      where a run stands, as a fold of the log
 
 The picture::

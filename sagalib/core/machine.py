@@ -5,14 +5,6 @@ The machine is an immutable value, and a Moore machine: what it asks is a part o
 reads no clock and throws no dice. A live run, a replay, a resume and a simulation go through the
 same ``evolve``; so a test can fork a machine at every decision.
 
-The program is the saga's flat word of instructions; ``pc`` says which one is in hand. ``frames``
-are the brackets that enclose it, innermost first; ``cells`` are the compensations owed, last
-completed first: one linear stack, pushed at completion and popped in the unwinding, which is the
-order that is sound without asking that steps commute (Bruni, Melgratti and Montanari, POPL 2005;
-Butler, Hoare and Ferreira, "A Trace Semantics for Long-Running Transactions", 2005). Every list
-here is a linked tuple, so that a transition costs the same in a saga of three steps and of a
-million.
-
 ``TRANSITIONS`` is the whole table: what may be answered in which state of progress, and what
 follows.
 """
@@ -20,13 +12,12 @@ follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from returns.result import Failure, Success
 
 from sagalib.core.errors import IllegalReply
 from sagalib.core.messages import (
-    Call,
     Cancel,
     Command,
     Direction,
@@ -40,204 +31,53 @@ from sagalib.core.messages import (
     read,
 )
 from sagalib.core.outcomes import Cancelled, CompensationFailed, Irreversible, Raised, TimedOut
-from sagalib.core.policy import Retry, Soft, Timeout
+from sagalib.core.policy import Retry, Soft
 from sagalib.core.saga import (
     Arrow,
-    Composite,
     Fail,
     Guard,
-    Instruction,
     Keep,
     Merge,
     Owed,
     Promise,
-    Saga,
     Unguard,
     Unwind,
-    identity,
+)
+from sagalib.core.state import (
+    AnySaga,
+    Book,
+    Cell,
+    Compensating,
+    Ended,
+    Executing,
+    Failed,
+    Guarded,
+    Machine,
+    Pausing,
+    Progress,
+    Resting,
+    Returning,
+    Saved,
+    call_of,
+    direction_of,
+    path_at,
+    path_of,
+    step_at,
+    step_of,
 )
 from sagalib.core.steps import AnyStep, AsyncStep, Step
 
-__all__ = [
-    "TRANSITIONS",
-    "Compensating",
-    "Ended",
-    "Executing",
-    "Failed",
-    "Machine",
-    "Pausing",
-    "Progress",
-    "Resting",
-    "begin",
-    "call_of",
-    "decide",
-    "direction_of",
-    "evolve",
-    "failures_of",
-    "in_doubt_of",
-    "owed_by",
-    "path_of",
-    "step_of",
-    "understand",
-]
+__all__ = ["CANCELLED", "TRANSITIONS", "begin", "decide", "evolve", "understand"]
 
-AnySaga: TypeAlias = Saga[Any, Any, Any, Any, Any]
+# NamedTuple's own constructor costs as much as a whole transition.
+_new: Callable[..., Any] = tuple[Any, ...].__new__
 CANCELLED: Final = Cancelled()
-_new: Callable[..., Any] = tuple[
-    Any, ...
-].__new__  # NamedTuple's own constructor costs as much as a whole transition
-
-
-class Book(NamedTuple):
-    """What stays as it is while all goes well. The lists are linked tuples, newest first.
-
-    After one cancel no step is called any more. After a second no pure function is either: it may
-    be what was interrupted.
-    """
-
-    saga: AnySaga
-    program: tuple[Instruction, ...]
-    run_id: str
-    value: object
-    stop: bool
-    cancels: int = 0
-    halted: bool = False
-    doubts: Link = None
-    failures: Link = None
-    owed: Link = None
-
-
-Link: TypeAlias = "tuple[Any, Link] | None"
-
-
-class Cell(NamedTuple):
-    """One thing owed: a call of the step at ``pc`` with ``value``.
-
-    Without a direction, a completed pivot, which seals what is below.
-    """
-
-    pc: int
-    value: object
-    direction: Direction | None
-    answers: int
-    in_doubt: bool
-    below: Cell | None
-
-
-class Saved(NamedTuple):
-    """The frame of ``Keep``."""
-
-    value: object
-    below: Frame | None
-
-
-class Guarded(NamedTuple):
-    """The frame of ``Guard``."""
-
-    function: Callable[[Any], object]
-    below: Frame | None
-
-
-class Returning(NamedTuple):
-    """The frame of ``Unwind``: where to go on, and which failures there were before."""
-
-    pc: int
-    failures: Link
-    below: Frame | None
-
-
-Frame: TypeAlias = Saved | Guarded | Returning
-
-
-class Failed(NamedTuple):
-    """Why the saga fails; ``returned`` if a step returned the reason.
-
-    The path and the input of the call that failed.
-    """
-
-    reason: object
-    returned: bool
-    step: str | None
-    context: object
-
-
-class Executing(NamedTuple):
-    """An execute is asked for.
-
-    ``answers`` counts the definite answers that its path has; ``in_doubt`` if an attempt was.
-    """
-
-    attempt: int
-    answers: int
-    in_doubt: bool
-
-
-class Pausing(NamedTuple):
-    """The pause before the next attempt of an execute; ``attempt`` is the one that failed."""
-
-    attempt: int
-    answers: int
-    in_doubt: bool
-
-
-class Compensating(NamedTuple):
-    """A compensate or settle is asked for; the unwinding ends at ``floor``.
-
-    ``interrupted`` if this attempt was once.
-    """
-
-    failed: Failed
-    floor: Cell | None
-    attempt: int
-    answers: int
-    interrupted: bool
-
-
-class Resting(NamedTuple):
-    """The pause before the next attempt of a compensate or settle.
-
-    ``attempt`` is the one that failed.
-    """
-
-    failed: Failed
-    floor: Cell | None
-    attempt: int
-    answers: int
-
-
-class Ended(NamedTuple):
-    """Nothing is asked for any more.
-
-    ``failed`` is ``None`` if the saga went through, to the machine's ``value``.
-    """
-
-    failed: Failed | None
-
-
-Progress: TypeAlias = Executing | Pausing | Compensating | Resting | Ended
-
 _FIRST: Final = Executing(1, 0, in_doubt=False)
 _THROUGH: Final = Ended(None)
 # Read once: to look up a member of an Enum costs as much as to build a cell, in CPython 3.11.
 _EXECUTE: Final = Direction.EXECUTE
 _COMPENSATE: Final = Direction.COMPENSATE
 _SETTLE: Final = Direction.SETTLE
-
-
-class Machine(NamedTuple):
-    """One run of a saga, between two replies.
-
-    ``function(value)`` is the call asked for; ``None`` in a pause and at the end.
-    """
-
-    book: Book
-    pc: int
-    value: object
-    frames: Frame | None
-    cells: Cell | None
-    progress: Progress
-    function: Callable[[Any], Any] | None
-    timeout: Timeout
 
 
 # -- what a driver calls ---------------------------------------------------------------------------
@@ -297,47 +137,6 @@ def understand(machine: Machine, returned: object) -> Reply:
     A ``Result``, or a mistake, which leaves the call in doubt.
     """
     return read(step_of(machine).name, direction_of(machine), returned)
-
-
-def path_of(machine: Machine) -> str:
-    """Give the rendered path of the step in hand."""
-    return _path(machine.book, machine.pc)
-
-
-def step_of(machine: Machine) -> AnyStep:
-    """Give the step in hand."""
-    return _step(machine.book, machine.pc)
-
-
-def direction_of(machine: Machine) -> Direction:
-    """Give what the call in hand is for."""
-    if isinstance(machine.progress, (Executing, Pausing)) or machine.cells is None:
-        return _EXECUTE
-    return machine.cells.direction or _COMPENSATE
-
-
-def call_of(machine: Machine, deadline: int | None) -> Call:
-    """Describe the call that the machine asks for.
-
-    The key is run id, path, direction, and the number of definite answers that the path has: an
-    answer that got lost does not count, so that the receiver can tell a repetition.
-    """
-    progress = machine.progress
-    if isinstance(progress, (Pausing, Resting, Ended)):
-        msg = f"a call is described while it is asked for; the machine is {type(progress).__name__}"
-        raise IllegalReply(msg)
-    path = path_of(machine)
-    direction = direction_of(machine).value
-    return Call(
-        run_id=machine.book.run_id,
-        path=path,
-        step=step_of(machine).name,
-        direction=direction,
-        attempt=progress.attempt,
-        key=f"{machine.book.run_id}/{path}/{direction}/{progress.answers}",
-        deadline=deadline,
-        reason=progress.failed.reason if isinstance(progress, Compensating) else None,
-    )
 
 
 # -- going forward ---------------------------------------------------------------------------------
@@ -547,10 +346,10 @@ def _unwind(
     if cells is floor or cells is None or book.halted:
         return _unwound(book, frames, cells, failed)
     if cells.direction is None:
-        sealed = Irreversible(_path(book, cells.pc))
+        sealed = Irreversible(path_at(book, cells.pc))
         book = book._replace(failures=(sealed, book.failures), halted=True)
         return _unwound(book, frames, cells, failed)
-    step = _step(book, cells.pc)
+    step = step_at(book, cells.pc)
     function = step.compensate if cells.direction is _COMPENSATE else step.settle
     progress: Compensating = _new(Compensating, (failed, floor, 1, cells.answers, False))
     asking: Machine = _new(
@@ -681,79 +480,3 @@ TRANSITIONS: Final[Mapping[type[Progress], Mapping[type, Transition]]] = {
 
 The state diagram in the documentation is made from it.
 """
-
-
-# -- what is left at the end -----------------------------------------------------------------------
-
-
-def owed_by(machine: Machine) -> Saga[None, None, Any, Any, Any]:
-    """Give what an ended run owes, as a saga.
-
-    After success all that completed, after a failure what is still to be made up for.
-    """
-    book, cells = machine.book, machine.cells
-    if not isinstance(machine.progress, Ended):
-        return identity()
-    failed = machine.progress.failed
-    failing, left = _oldest_first(book.owed), _down_to_pivot(cells)
-    if failed is None:
-        sealed = left[-1].below if left else cells
-        todo = [sealed] if sealed is not None else left
-    else:
-        todo = [*failing, *left]
-    if not todo:
-        return identity()
-    owed: list[Instruction] = [_as_owed(book, cell) for cell in reversed(todo)]
-    reason: object = CANCELLED if failed is None else failed.reason
-    return Composite(
-        (*owed, Unwind(len(owed), reason)),
-        name=f"{book.saga.name}"[:180] + ("~compensation" if failed is None else "~residual"),
-    )
-
-
-def _as_owed(book: Book, cell: Cell) -> Owed:
-    return Owed(
-        _step(book, cell.pc), _path(book, cell.pc), cell.direction, cell.value, cell.in_doubt
-    )
-
-
-def _down_to_pivot(cells: Cell | None) -> list[Cell]:
-    above: list[Cell] = []
-    while cells is not None and cells.direction is not None:
-        above.append(cells)
-        cells = cells.below
-    return above
-
-
-def _oldest_first(link: Link) -> list[Any]:
-    items: list[Any] = []
-    while link is not None:
-        item, link = link
-        items.append(item)
-    return items[::-1]
-
-
-def _step(book: Book, pc: int) -> AnyStep:
-    instruction: Any = book.program[pc]
-    step: AnyStep = instruction if instruction.is_step else instruction.step
-    return step
-
-
-def _path(book: Book, pc: int) -> str:
-    return book.saga.paths[pc] or ""
-
-
-def failures_of(machine: Machine) -> tuple[CompensationFailed[Any] | Irreversible, ...]:
-    """Give each compensation that failed and each pivot in the way, in the order they happened."""
-    return tuple(_oldest_first(machine.book.failures))
-
-
-def in_doubt_of(machine: Machine) -> tuple[str, ...]:
-    """Give the paths of calls that may have had an effect and are neither settled nor ok."""
-    book = machine.book
-    if book.doubts is None and not book.halted:
-        return ()
-    paths = _oldest_first(book.doubts)
-    if book.halted:
-        paths += [_path(book, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt]
-    return tuple(paths)

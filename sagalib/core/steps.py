@@ -7,13 +7,10 @@ of them give a ``returns.result.Result``.
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Coroutine
 from typing import (
     Any,
     ClassVar,
-    Generic,
     Literal,
     Never,
     ParamSpec,
@@ -27,24 +24,23 @@ from typing import (
 
 import attrs
 from attrs import field, frozen
-from returns.result import Failure, Result, Success
+from returns.result import Result, Success
 from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, WrongColour, shown
+from sagalib.core.functions import is_coroutine_function, name_of
 from sagalib.core.paths import check_name
 from sagalib.core.policy import Retry, Soft, Timeout, as_retry, check_timeout
-from sagalib.core.saga import Async, Composite, Instruction, Promise, Saga, Sync, enclose
+from sagalib.core.saga import Async, Composite, Instruction, Promise, Saga, Sync
 
 __all__ = [
     "AnyStep",
     "AsyncStep",
+    "Leaf",
     "Step",
-    "async_stage",
-    "catching",
+    "StepSettings",
+    "check_colour",
     "compensating",
-    "last",
-    "stage",
-    "star",
     "step",
 ]
 
@@ -66,34 +62,13 @@ R = TypeVar("R")
 _DEFAULT_TIMEOUT = Soft(30.0)
 
 
-def _unwrapped(function: object) -> object:
-    while isinstance(
-        function, (functools.partial, _Star, _Caught, _CaughtAsync, _WithContext, _WithContextAsync)
-    ):
-        function = function.func if isinstance(function, functools.partial) else function.function
-    return function
-
-
-def _name_of(function: object) -> str:
-    function = _unwrapped(function)
-    name = getattr(function, "__name__", None)
-    return name if isinstance(name, str) else type(function).__name__
-
-
-def _is_coroutine_function(function: object) -> bool:
-    function = _unwrapped(function)
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(type(function), "__call__", None)  # noqa: B004 - its colour is asked, not whether it is there
-    )
-
-
 class StepSettings(TypedDict, total=False):
-    """The keywords that every way of writing a step takes.
+    """The keywords that every way of writing a step takes beside its name.
 
-    All but ``name`` have the defaults that ``Step`` lists.
+    A dict of this type is how the steps of a service share their terms: ``Step(f, **terms)``. The
+    defaults are those that ``Step`` lists.
     """
 
-    name: str | None
     timeout: Timeout
     retries: int | Retry
     settle_on: Literal["doubt", "failure"]
@@ -145,7 +120,7 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
     ) -> None:
         kind = type(self).__name__
         for role, function in functions.items():
-            _check_colour(kind, role, function, is_async=is_async)
+            check_colour(kind, role, function, is_async=is_async)
         check_timeout("timeout", timeout)
         check_timeout("compensation_timeout", compensation_timeout)
         if settle_on not in ("doubt", "failure"):
@@ -154,13 +129,13 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
         if pivot and functions["compensate"] is not None:
             msg = (
                 "a pivot is a point of no return: expected no compensation, "
-                f"got {_name_of(functions['compensate'])}. Drop pivot=True or the compensation"
+                f"got {name_of(functions['compensate'])}. Drop pivot=True or the compensation"
             )
             raise InvalidOption(msg)
         values = {
             **functions,
             "is_async": is_async,
-            "name": check_name(_name_of(functions["execute"]) if name is None else name),
+            "name": check_name(name_of(functions["execute"]) if name is None else name),
             "timeout": timeout,
             "retries": as_retry(retries),
             "settle_on": settle_on,
@@ -180,7 +155,7 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
     def _show(self, compensate: object, settle: object) -> str:
         parts = [repr(self.name)]
         parts += [
-            f"{role}={_name_of(made)}"
+            f"{role}={name_of(made)}"
             for role, made in (("compensate", compensate), ("settle", settle))
             if made is not None
         ]
@@ -189,7 +164,8 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-def _check_colour(kind: str, role: str, function: object, *, is_async: bool) -> None:
+def check_colour(kind: str, role: str, function: object, *, is_async: bool) -> None:
+    """Refuse what is no function, or one of the other colour."""
     if function is None and role != "execute":
         return
     if not callable(function):
@@ -198,8 +174,8 @@ def _check_colour(kind: str, role: str, function: object, *, is_async: bool) -> 
             f"{kind}(function, compensate)"
         )
         raise InvalidSaga(msg)
-    if _is_coroutine_function(function) is not is_async:
-        name = _name_of(function)
+    if is_coroutine_function(function) is not is_async:
+        name = name_of(function)
         msg = (
             f"{kind} takes coroutine functions, and {role} {name!r} is a plain function: "
             f"use Step, or write `async def {name}`"
@@ -213,7 +189,7 @@ def _check_colour(kind: str, role: str, function: object, *, is_async: bool) -> 
 def _refuse_second(step_name: str, role: str, present: object) -> None:
     if present is not None:
         msg = (
-            f"step {step_name!r} has a {role} already ({_name_of(present)}): expected none. "
+            f"step {step_name!r} has a {role} already ({name_of(present)}): expected none. "
             "Write a step of its own"
         )
         raise InvalidSaga(msg)
@@ -259,12 +235,14 @@ class Step(Leaf[A_contra, B, E_co, F_co, Sync]):  # type: ignore[override] # att
         compensate: Callable[[B], Result[None, F_co]] | None = None,
         *,
         settle: Callable[[A_contra], Result[None, F_co]] | None = None,
+        name: str | None = None,
         **settings: Unpack[StepSettings],
     ) -> None:
         """Check the arguments; call none of them."""
         self._hold(
             {"execute": execute, "compensate": compensate, "settle": settle},
             is_async=False,
+            name=name,
             **settings,
         )
 
@@ -326,12 +304,14 @@ class AsyncStep(Leaf[A_contra, B, E_co, F_co, Async]):  # type: ignore[override]
         compensate: Callable[[B], Coroutine[Any, Any, Result[None, F_co]]] | None = None,
         *,
         settle: Callable[[A_contra], Coroutine[Any, Any, Result[None, F_co]]] | None = None,
+        name: str | None = None,
         **settings: Unpack[StepSettings],
     ) -> None:
         """Check the arguments; call none of them."""
         self._hold(
             {"execute": execute, "compensate": compensate, "settle": settle},
             is_async=True,
+            name=name,
             **settings,
         )
 
@@ -405,225 +385,40 @@ def step(execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E]: ...
 def step(
     *,
     compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]],
+    name: str | None = None,
     **settings: Unpack[StepSettings],
 ) -> _AsyncDecorator[B, F]: ...
 @overload
 def step(
-    *, compensate: Callable[[B], Result[None, F]], **settings: Unpack[StepSettings]
+    *,
+    compensate: Callable[[B], Result[None, F]],
+    name: str | None = None,
+    **settings: Unpack[StepSettings],
 ) -> _Decorator[B, F]: ...
 @overload
-def step(**settings: Unpack[StepSettings]) -> _PlainDecorator: ...
+def step(*, name: str | None = None, **settings: Unpack[StepSettings]) -> _PlainDecorator: ...
 def step(
-    execute: Any = None, /, *, compensate: Any = None, **settings: Unpack[StepSettings]
+    execute: Any = None,
+    /,
+    *,
+    compensate: Any = None,
+    name: str | None = None,
+    **settings: Unpack[StepSettings],
 ) -> Any:
     """Make a step of the function below: ``@step`` or ``@step(compensate=release, retries=2)``.
 
     A plain function makes a ``Step``, a coroutine function an ``AsyncStep``. Takes their keywords
     and raises as they do.
     """
-    if execute is None:
 
-        def decorate(function: object, /) -> object:
-            return _step_of(function)(function, compensate, **settings)
+    def decorate(function: object, /) -> object:
+        return _step_of(function)(function, compensate, name=name, **settings)
 
-        return decorate
-    return _step_of(execute)(execute, compensate, **settings)
+    return decorate if execute is None else decorate(execute)
 
 
 def _step_of(function: object) -> Callable[..., object]:
-    return AsyncStep if _is_coroutine_function(function) else Step
-
-
-@frozen
-class _Star:
-    """A function of many arguments as a function of one tuple; equal if the functions are."""
-
-    function: Callable[..., Any]
-
-    def __call__(self, values: tuple[Any, ...], /) -> Any:
-        return self.function(*values)
-
-
-def star(function: Callable[[Unpack[Ts]], R], /) -> Callable[[tuple[*Ts]], R]:
-    """Make a function of one tuple of a function of many arguments.
-
-    ``star(f)((1, 2)) == f(1, 2)``.
-    """
-    return _Star(function)
-
-
-def last(values: tuple[*Ts, B], /) -> B:
-    """Give the last item of a tuple: of a growing context, what the last stage gave."""
-    return values[-1]
-
-
-def _append(values: tuple[Any, ...], value: object) -> tuple[Any, ...]:
-    return (*values, value)
-
-
-@frozen
-class _WithContext:
-    """An execute that gives its arguments and its value, for ``stage(..., context=True)``."""
-
-    function: Callable[..., Result[Any, Any]]
-
-    def __call__(self, values: tuple[Any, ...], /) -> Result[Any, Any]:
-        answer = self.function(*values)
-        return Success((*values, answer.unwrap())) if isinstance(answer, Success) else answer
-
-
-@frozen
-class _WithContextAsync:
-    """The same for coroutine functions."""
-
-    function: Callable[..., Coroutine[Any, Any, Result[Any, Any]]]
-
-    async def __call__(self, values: tuple[Any, ...], /) -> Result[Any, Any]:
-        answer = await self.function(*values)
-        return Success((*values, answer.unwrap())) if isinstance(answer, Success) else answer
-
-
-def _starred(function: Any) -> Any:
-    if function is not None and not callable(function):
-        return function  # the step says what is wrong with it
-    return None if function is None else _Star(function)
-
-
-def _stage(
-    execute: Any,
-    compensate: Any,
-    settle: Any,
-    settings: StepSettings,
-    *,
-    context: bool,
-    is_async: bool,
-) -> Any:
-    kind: Any = AsyncStep if is_async else Step
-    if not (context and callable(execute)):
-        return enclose(
-            kind(_starred(execute), compensate, settle=_starred(settle), **settings), _append
-        )
-    _check_colour(kind.__name__, "execute", execute, is_async=is_async)
-    stated: Any = execute
-    with_context = _WithContextAsync(stated) if is_async else _WithContext(stated)
-    return kind(with_context, _starred(compensate), settle=_starred(settle), **settings)
-
-
-@overload
-def stage(
-    execute: Callable[[Unpack[Ts]], Result[B, E]],
-    compensate: Callable[[B], Result[None, F]] | None = None,
-    *,
-    context: Literal[False] = False,
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F]: ...
-@overload
-def stage(
-    execute: Callable[[Unpack[Ts]], Result[B, E]],
-    compensate: Callable[[B], Result[None, F]] | None = None,
-    *,
-    settle: Callable[[Unpack[Ts]], Result[None, F2]],
-    context: Literal[False] = False,
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2]: ...
-@overload
-def stage(
-    execute: Callable[[Unpack[Ts]], Result[B, E]],
-    compensate: Callable[[Unpack[Ts], B], Result[None, F]],
-    *,
-    context: Literal[True],
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F]: ...
-@overload
-def stage(
-    execute: Callable[[Unpack[Ts]], Result[B, E]],
-    compensate: Callable[[Unpack[Ts], B], Result[None, F]],
-    *,
-    settle: Callable[[Unpack[Ts]], Result[None, F2]],
-    context: Literal[True],
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2]: ...
-def stage(
-    execute: Any,
-    compensate: Any = None,
-    *,
-    settle: Any = None,
-    context: bool = False,
-    **settings: Unpack[StepSettings],
-) -> Any:
-    """Add a stage to a growing context.
-
-    ``execute`` gets all that is known so far as arguments, and its value is added.
-
-    ``Saga[tuple[*Ts], tuple[*Ts, B]]``. The first stage of a pipeline over one value is ``Step(f,
-    undo).keep()``.
-
-    Args:
-        execute: ``(*Ts) -> Result[B, E]``.
-        compensate: ``(B) -> Result[None, F]``; with ``context=True`` ``(*Ts, B) -> Result[None,
-            F]``.
-        settle: ``(*Ts) -> Result[None, F2]``.
-        context: whether ``compensate`` gets all that was known when the stage completed.
-        settings: the keywords of ``Step``.
-
-    Raises:
-        InvalidSaga: an argument that is not a function.
-        WrongColour: a coroutine function.
-        InvalidOption: a keyword outside its range.
-    """
-    return _stage(execute, compensate, settle, settings, context=context, is_async=False)
-
-
-@overload
-def async_stage(
-    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
-    compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]] | None = None,
-    *,
-    context: Literal[False] = False,
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F, Async]: ...
-@overload
-def async_stage(
-    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
-    compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]] | None = None,
-    *,
-    settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, F2]]],
-    context: Literal[False] = False,
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2, Async]: ...
-@overload
-def async_stage(
-    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
-    compensate: Callable[[Unpack[Ts], B], Coroutine[Any, Any, Result[None, F]]],
-    *,
-    context: Literal[True],
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F, Async]: ...
-@overload
-def async_stage(
-    execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
-    compensate: Callable[[Unpack[Ts], B], Coroutine[Any, Any, Result[None, F]]],
-    *,
-    settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, F2]]],
-    context: Literal[True],
-    **settings: Unpack[StepSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B], E, F | F2, Async]: ...
-def async_stage(
-    execute: Any,
-    compensate: Any = None,
-    *,
-    settle: Any = None,
-    context: bool = False,
-    **settings: Unpack[StepSettings],
-) -> Any:
-    """Add a stage to a growing context, as ``stage`` does, with coroutine functions.
-
-    Raises:
-        InvalidSaga: an argument that is not a function.
-        WrongColour: a plain function.
-        InvalidOption: a keyword outside its range.
-    """
-    return _stage(execute, compensate, settle, settings, context=context, is_async=True)
+    return AsyncStep if is_coroutine_function(function) else Step
 
 
 def _pass(value: Any) -> Result[Any, Never]:
@@ -670,109 +465,12 @@ def compensating(compensate: Any, /, **settings: Unpack[CompensationSettings]) -
             )
             raise InvalidOption(msg)
     if settings.get("name") is None:
-        settings["name"] = _name_of(compensate)
+        settings["name"] = name_of(compensate)
     undo: Any = compensate
     passing: AnyStep = (
         AsyncStep(_pass_on, undo, **settings)
-        if _is_coroutine_function(undo)
+        if is_coroutine_function(undo)
         else Step(_pass, undo, **settings)
     )
     promised: Saga[Any, Any, Any, Any, Any] = Composite((Promise(passing),))
     return promised
-
-
-@frozen
-class _Caught:
-    """A function whose exceptions of some classes are returned as ``Failure``."""
-
-    function: Callable[..., Any]
-    exceptions: tuple[type[Exception], ...]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Result[Any, Any]:
-        try:
-            return Success(self.function(*args, **kwargs))
-        except self.exceptions as error:
-            return Failure(error)
-
-
-@frozen
-class _CaughtAsync:
-    """The same for coroutine functions."""
-
-    function: Callable[..., Coroutine[Any, Any, Any]]
-    exceptions: tuple[type[Exception], ...]
-
-    async def __call__(self, *args: Any, **kwargs: Any) -> Result[Any, Any]:
-        try:
-            return Success(await self.function(*args, **kwargs))
-        except self.exceptions as error:
-            return Failure(error)
-
-
-@final
-@frozen
-class Catching(Generic[X_co]):
-    """What ``catching(...)`` gives.
-
-    It lifts a function that raises to one that returns a ``Result``.
-    """
-
-    exceptions: tuple[type[Exception], ...]
-
-    @overload
-    def __call__(  # type: ignore[overload-overlap] # pyright: ignore[reportOverlappingOverload] # the first that fits is meant
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> Callable[P, Coroutine[Any, Any, Result[R, X_co]]]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Callable[P, Result[R, X_co]]: ...
-    def __call__(self, function: Any, /) -> Any:
-        """Lift ``function``, plain or coroutine."""
-        if not callable(function):
-            msg = (
-                f"catching(...) lifts a function, got {type(function).__qualname__}: write "
-                "catching(ValueError)(function)"
-            )
-            raise InvalidSaga(msg)
-        lifted: Any = function
-        kind = _CaughtAsync if _is_coroutine_function(lifted) else _Caught
-        return kind(lifted, self.exceptions)
-
-
-X1 = TypeVar("X1", bound=Exception)
-X2 = TypeVar("X2", bound=Exception)
-X3 = TypeVar("X3", bound=Exception)
-X4 = TypeVar("X4", bound=Exception)
-
-
-@overload
-def catching() -> Catching[Never]: ...
-@overload
-def catching(first: type[X1], /) -> Catching[X1]: ...
-@overload
-def catching(first: type[X1], second: type[X2], /) -> Catching[X1 | X2]: ...
-@overload
-def catching(first: type[X1], second: type[X2], third: type[X3], /) -> Catching[X1 | X2 | X3]: ...
-@overload
-def catching(
-    first: type[X1], second: type[X2], third: type[X3], fourth: type[X4], /
-) -> Catching[X1 | X2 | X3 | X4]: ...
-def catching(*exceptions: Any) -> Any:
-    """Lift a function that raises.
-
-    Exceptions of the given classes become ``Failure``, any other leaves the call in doubt.
-
-    ``catching(ValueError, KeyError)(function)`` for up to four classes. A caught exception says
-    that nothing happened: name only those of which that is true. With no class it only wraps what
-    the function returns in ``Success``.
-
-    Raises:
-        InvalidSaga: an argument that is not a class of exceptions.
-    """
-    for cls in exceptions:
-        if not (isinstance(cls, type) and issubclass(cls, Exception)):
-            msg = (
-                f"catching takes classes of Exception, got {cls!r}: write "
-                "catching(ValueError)(function)"
-            )
-            raise InvalidSaga(msg)
-    return Catching(exceptions)

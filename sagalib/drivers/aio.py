@@ -10,11 +10,12 @@ from typing import Any, overload
 
 from typing_extensions import TypeVar
 
-from sagalib.core.machine import Machine, begin, call_of, step_of
+from sagalib.core.machine import begin
 from sagalib.core.messages import Unknown
 from sagalib.core.outcomes import Outcome, TimedOut
 from sagalib.core.policy import Soft
 from sagalib.core.saga import Async, Saga
+from sagalib.core.state import Machine, call_of, step_of
 from sagalib.drivers.calls import (
     CURRENT,
     NOTHING,

@@ -17,12 +17,12 @@ from returns.result import Success
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoCurrentCall, RunIdInUse, shown
 from sagalib.core.events import Event
 from sagalib.core.history import Trace, answered, asked, at, opening
-from sagalib.core.machine import Machine, call_of
 from sagalib.core.messages import Call, Late, Unknown, Woke
 from sagalib.core.outcomes import Cancelled, Outcome, Raised
 from sagalib.core.paths import check_run_id
 from sagalib.core.policy import Soft, Timeout
 from sagalib.core.saga import Saga
+from sagalib.core.state import Machine, call_of
 from sagalib.drivers.clock import SECOND_NS
 
 __all__ = [
@@ -123,10 +123,19 @@ def outcome_of(exception: BaseException) -> Outcome[Any, Any, Any] | None:
     """Give the outcome of the run that compensated and then raised ``exception`` again.
 
     ``KeyboardInterrupt``, ``SystemExit``, ``CancelledError`` and any other exception that is no
-    ``Exception`` pass through a run, after the compensations. ``None`` for an exception that passed
-    through none.
+    ``Exception`` pass through a run, after the compensations. An exception that was made of one of
+    them, as ``asyncio.timeout`` and ``asyncio.run`` do, is followed back to it. ``None`` for an
+    exception that passed through no run.
     """
-    return getattr(exception, "_sagalib_outcome", None)
+    seen: set[int] = set()
+    following: BaseException | None = exception
+    while following is not None and id(following) not in seen:
+        outcome: Outcome[Any, Any, Any] | None = getattr(following, "_sagalib_outcome", None)
+        if outcome is not None:
+            return outcome
+        seen.add(id(following))
+        following = following.__cause__ or following.__context__
+    return None
 
 
 def with_outcome(interrupt: BaseException, outcome: Outcome[Any, Any, Any] | None) -> None:

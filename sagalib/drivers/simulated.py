@@ -12,11 +12,12 @@ from typing_extensions import TypeVar
 
 from sagalib.core.errors import NoAnswer
 from sagalib.core.history import History, Trace, conclude, taken_in
-from sagalib.core.machine import Ended, Machine, begin, call_of, step_of, understand
+from sagalib.core.machine import begin, understand
 from sagalib.core.messages import Call, Cancel, Late, Refused, Reply, Unknown
 from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
 from sagalib.core.paths import check_run_id
 from sagalib.core.saga import Saga
+from sagalib.core.state import Ended, Machine, call_of, step_of
 from sagalib.drivers.calls import (
     CURRENT,
     NOTHING,

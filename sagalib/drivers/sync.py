@@ -9,11 +9,12 @@ from typing import Any, overload
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import WrongColour
-from sagalib.core.machine import Machine, begin, call_of
+from sagalib.core.machine import begin
 from sagalib.core.messages import Unknown
 from sagalib.core.outcomes import Outcome, TimedOut
 from sagalib.core.policy import Soft
-from sagalib.core.saga import Saga, Sync, is_step
+from sagalib.core.saga import Owed, Promise, Saga, Sync, is_step
+from sagalib.core.state import Machine, call_of
 from sagalib.drivers.calls import (
     CURRENT,
     CUT,
@@ -96,7 +97,11 @@ def run(
     """
     audience = check(saga, observers, on_compensation_failure, clock.epoch_ns)
     if saga.is_async:
-        names = [step.name for step in saga.instructions if is_step(step) and step.is_async]
+        names = [
+            made.name if is_step(made) else made.step.name
+            for made in saga.instructions
+            if made.is_async and (is_step(made) or isinstance(made, (Promise, Owed)))
+        ]
         msg = (
             "run takes sagas of plain functions, and this one has async steps "
             f"({', '.join(names[:3])}): use await run_async(...)"

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sagalib.core.history import Entry, History, Trace, conclude, taken_in
-from sagalib.core.machine import Compensating, Ended, Machine, Resting, decide, understand
+from sagalib.core.machine import decide, understand
 from sagalib.core.messages import RESULTS, Cancel, Sleep
 from sagalib.core.outcomes import Outcome
+from sagalib.core.state import Compensating, Ended, Machine, Resting
 from sagalib.drivers.calls import (
     CURRENT,
     CUT,

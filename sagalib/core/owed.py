@@ -1,0 +1,67 @@
+"""What is left of a run at its end: what is owed, what failed, what is in doubt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagalib.core.machine import CANCELLED
+from sagalib.core.outcomes import CompensationFailed, Irreversible
+from sagalib.core.saga import Composite, Instruction, Owed, Saga, Unwind, identity
+from sagalib.core.state import Book, Cell, Ended, Machine, oldest_first, path_at, step_at
+
+__all__ = ["failures_of", "in_doubt_of", "owed_by"]
+
+
+def owed_by(machine: Machine) -> Saga[None, None, Any, Any, Any]:
+    """Give what an ended run owes, as a saga.
+
+    After success all that completed, after a failure what is still to be made up for.
+    """
+    book, cells = machine.book, machine.cells
+    if not isinstance(machine.progress, Ended):
+        return identity()
+    failed = machine.progress.failed
+    failing, left = oldest_first(book.owed), _down_to_pivot(cells)
+    if failed is None:
+        sealed = left[-1].below if left else cells
+        todo = [sealed] if sealed is not None else left
+    else:
+        todo = [*failing, *left]
+    if not todo:
+        return identity()
+    owed: list[Instruction] = [_as_owed(book, cell) for cell in reversed(todo)]
+    reason: object = CANCELLED if failed is None else failed.reason
+    return Composite(
+        (*owed, Unwind(len(owed), reason)),
+        name=f"{book.saga.name}"[:180] + ("~compensation" if failed is None else "~residual"),
+    )
+
+
+def _as_owed(book: Book, cell: Cell) -> Owed:
+    return Owed(
+        step_at(book, cell.pc), path_at(book, cell.pc), cell.direction, cell.value, cell.in_doubt
+    )
+
+
+def _down_to_pivot(cells: Cell | None) -> list[Cell]:
+    above: list[Cell] = []
+    while cells is not None and cells.direction is not None:
+        above.append(cells)
+        cells = cells.below
+    return above
+
+
+def failures_of(machine: Machine) -> tuple[CompensationFailed[Any] | Irreversible, ...]:
+    """Give each compensation that failed and each pivot in the way, in the order they happened."""
+    return tuple(oldest_first(machine.book.failures))
+
+
+def in_doubt_of(machine: Machine) -> tuple[str, ...]:
+    """Give the paths of calls that may have had an effect and are neither settled nor ok."""
+    book = machine.book
+    if book.doubts is None and not book.halted:
+        return ()
+    paths = oldest_first(book.doubts)
+    if book.halted:
+        paths += [path_at(book, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt]
+    return tuple(paths)

@@ -1,0 +1,186 @@
+"""Replay: a stored log, interpreted again.
+
+The answers are read from the log and fed to the machine, which works out what else must stand
+there; so a log that the saga cannot have written is found out at the first difference. A resume
+is a replay that goes on live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+import attrs
+from attrs import frozen
+from returns.result import Failure, Success
+from typing_extensions import TypeVar
+
+from sagalib.core import events as e
+from sagalib.core.errors import InvalidSaga, LogMismatch
+from sagalib.core.history import Entry, History, Trace, answered, asked, conclude, opening, taken_in
+from sagalib.core.machine import begin, decide
+from sagalib.core.messages import Cancel, Command, Late, Refused, Reply, Unknown, Woke
+from sagalib.core.outcomes import Outcome
+from sagalib.core.saga import Saga
+from sagalib.core.state import Compensating, Ended, Executing, Machine, Pausing, Resting
+
+__all__ = ["Suspended", "replay"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+E = TypeVar("E")
+F = TypeVar("F")
+
+
+@final
+@frozen
+class Suspended:
+    """A log that breaks off: what the machine asks for next.
+
+    ``in_doubt`` if the call had begun and its answer is not in the log.
+    """
+
+    commands: tuple[Command, ...]
+    in_doubt: bool
+
+
+def replay(
+    saga: Saga[A, B, E, F, Any], value: A, log: Iterable[e.Event]
+) -> Outcome[B, E, F] | Suspended:
+    """Interpret ``saga`` with the answers in ``log``; no step is called, pure functions are.
+
+    Args:
+        saga: the saga that wrote the log.
+        value: the input of that run.
+        log: its events, or the first of them.
+
+    Returns:
+        The outcome, or ``Suspended`` with the next commands if the log breaks off.
+
+    Raises:
+        LogMismatch: ``saga`` cannot have written ``log``; the message names the event and what was
+            expected.
+    """
+    came: Any = saga
+    if not _is_saga(came):
+        msg = (
+            f"expected a saga to replay, got {type(saga).__qualname__}: "
+            "write replay(saga, value, log)"
+        )
+        raise InvalidSaga(msg)
+    reader = _Reader(tuple(log))
+    first = reader.peek()
+    if not isinstance(first, e.SagaStarted):
+        msg = f"a log begins with SagaStarted, got {_shown(first)}: pass the whole log of one run"
+        raise LogMismatch(msg)
+    start = machine = begin(saga, value, first.run_id, stop=first.on_compensation_failure == "stop")
+    reader.expect(opening(machine))
+    trace: Trace = None
+    begun = False
+    while (event := reader.peek()) is not None:
+        if isinstance(event, e.LateReply):
+            reader.expect([event])
+            trace = Entry(machine, event, None, event.at_ns, machine, trace)
+        elif (
+            not begun and machine.function is not None and not isinstance(event, e.CancelRequested)
+        ):
+            reader.expect([asked(machine)])
+            begun = True
+        else:
+            trace = taken_in(machine, _reply_in(machine, event, begun=begun), None, None, trace)
+            reader.expect(answered(machine, trace.reply, trace.after))
+            machine, begun = trace.after, begun and isinstance(trace.reply, Cancel)
+    if isinstance(machine.progress, Ended):
+        outcome: Outcome[B, E, F] = conclude(History(start, trace))
+        return outcome
+    return Suspended(decide(machine), begun)
+
+
+def _reply_in(machine: Machine, event: e.Event | None, *, begun: bool) -> Reply:
+    """Read the reply that ``event`` records."""
+    back = isinstance(machine.progress, Compensating)
+    match event:
+        case e.CancelRequested():
+            return Cancel(begun)
+        case e.StepOk(value=value, late=late) if isinstance(machine.progress, Executing):
+            return Late(value) if late else Success(value)
+        case e.StepInDoubt(reason=reason) if isinstance(machine.progress, Executing):
+            return Unknown(reason)  # type: ignore[arg-type]
+        case (
+            e.StepRetrying(reason=reason, returned=returned)
+            | e.StepFailed(reason=reason, returned=returned)
+        ) if isinstance(machine.progress, Executing):
+            return Failure(reason) if returned else Refused(reason)  # type: ignore[arg-type]
+        case e.StepCompensated() | e.StepSettled() if back:
+            return Success(None)
+        case (
+            e.CompensationRetrying(reason=reason, returned=returned)
+            | e.CompensationGaveUp(reason=reason, returned=returned)
+        ) if back:
+            return Failure(reason) if returned else Unknown(reason)  # type: ignore[arg-type]
+        case e.StepStarted() if isinstance(machine.progress, Pausing):
+            return Woke()
+        case e.CompensationStarted() if isinstance(machine.progress, Resting):
+            return Woke()
+        case _:
+            state = type(machine.progress).__name__
+            msg = (
+                f"this saga is {state} here and cannot have written {_shown(event)}: replay a "
+                "log with the saga that wrote it"
+            )
+            raise LogMismatch(msg)
+
+
+def _is_saga(value: object) -> bool:
+    return isinstance(value, Saga)
+
+
+class _Reader:
+    """The events of a log in order, compared with what the machine would have written."""
+
+    def __init__(self, events: tuple[e.Event, ...]) -> None:
+        self._events = events
+        self._next = 0
+
+    def peek(self) -> e.Event | None:
+        return self._events[self._next] if self._next < len(self._events) else None
+
+    def expect(self, written: Sequence[e.Event]) -> None:
+        for expected in written:
+            came = self.peek()
+            if came is None:
+                return
+            if _identity(came) != _identity(expected):
+                msg = (
+                    f"event {self._next} of the log is {_shown(came)}, "
+                    f"and this saga writes {_shown(expected)} there{_difference(came, expected)}: "
+                    "replay a log with the saga that wrote it"
+                )
+                raise LogMismatch(msg)
+            self._next += 1
+
+
+_NOT_COMPARED = {"value", "reason", "failures", "at_ns"}
+
+
+def _identity(event: e.Event) -> dict[str, object]:
+    """All of an event but the user's values, which need not have an ``==``."""
+    names = attrs.fields_dict(type(event))
+    facts = {name: getattr(event, name) for name in names if name not in _NOT_COMPARED}
+    return {"kind": event.kind, **facts}
+
+
+def _shown(event: e.Event | None) -> str:
+    if event is None:
+        return "nothing"
+    path = getattr(event, "path", None)
+    return event.kind if path is None else f"{event.kind} of {path!r}"
+
+
+def _difference(came: e.Event, expected: e.Event) -> str:
+    """Say which fact differs in events of one kind."""
+    ours, theirs = _identity(expected), _identity(came)
+    if came.kind != expected.kind:
+        return ""
+    differing = [name for name, value in ours.items() if theirs[name] != value]
+    return "".join(f" ({name}: {theirs[name]!r}, not {ours[name]!r})" for name in differing)
