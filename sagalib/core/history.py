@@ -127,8 +127,9 @@ def _said(before: Machine, reply: Reply, after: Machine, at_ns: int | None) -> I
             return
         case Cancel(in_flight):
             yield e.CancelRequested(before.book.run_id, at_ns=at_ns)
-            if not in_flight and (progress.attempt > 1 or isinstance(progress, Pausing)):
-                yield e.StepFailed(*where, CANCELLED, False, at_ns=at_ns)
+            made = progress.attempt - isinstance(progress, Executing)
+            if made and not in_flight:
+                yield e.StepFailed(*where[:3], made, CANCELLED, False, at_ns=at_ns)
         case Success():
             yield e.StepOk(*where, reply.unwrap(), at_ns=at_ns)
         case Late(value):
