@@ -12,7 +12,7 @@ follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, assert_never, cast
 
 from returns.result import Failure, Success
 
@@ -191,6 +191,8 @@ def _go_on(book: Book, pc: int, value: object, frames: Any, cells: Cell | None) 
                         Failed(reason, False, None, None),
                         _below(cells, count),
                     )
+                case _:
+                    assert_never(instruction)
         except Exception as error:
             return _fail(book, Failed(Raised.of(error), False, None, value), frames, cells)
         pc += 1

@@ -170,7 +170,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         """
         msg = (
             "a saga is neither true nor false: expected a composition, got `and`, `or`, "
-            "`not` or `if`. Use & or |, or compare with `is None`"
+            "`not` or `if`. Use >>, or compare with `is None`"
         )
         raise InvalidSaga(msg)
 
@@ -511,6 +511,13 @@ def chain(sagas: Iterable[Saga[A, A, E, F, M]], /) -> Saga[A, A, E, F, M]:
     Raises:
         InvalidSaga: an item is not a saga.
     """
+    given: Any = sagas
+    if not hasattr(given, "__iter__"):
+        msg = (
+            f"chain takes an iterable of sagas, got {type(given).__qualname__}: "
+            "write chain([first, second])"
+        )
+        raise InvalidSaga(msg)
     whole: Saga[Any, Any, Any, Any, Any] = _IDENTITY
     for saga in sagas:
         whole = _concatenate(whole, saga)

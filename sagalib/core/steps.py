@@ -186,11 +186,16 @@ def check_colour(kind: str, role: str, function: object, *, is_async: bool) -> N
         raise WrongColour(msg)
 
 
-def _refuse_second(step_name: str, role: str, present: object) -> None:
+def _refuse_second(step_name: str, role: str, present: object, given: object) -> None:
     if present is not None:
         msg = (
             f"step {step_name!r} has a {role} already ({name_of(present)}): expected none. "
             "Write a step of its own"
+        )
+        raise InvalidSaga(msg)
+    if given is None:
+        msg = (
+            f"a {role} of step {step_name!r} is a function, got None: write a function, or nothing"
         )
         raise InvalidSaga(msg)
 
@@ -259,7 +264,7 @@ class Step(Leaf[A_contra, B, E_co, F_co, Sync]):  # type: ignore[override] # att
         Raises:
             InvalidSaga: the step has one already.
         """
-        _refuse_second(self.name, "compensation", self.compensate)
+        _refuse_second(self.name, "compensation", self.compensate, compensate)
         step: Step[A_contra, B, E_co, F_co | F2] = self._with(compensate=compensate)
         return step
 
@@ -271,7 +276,7 @@ class Step(Leaf[A_contra, B, E_co, F_co, Sync]):  # type: ignore[override] # att
         Raises:
             InvalidSaga: the step has one already.
         """
-        _refuse_second(self.name, "settle", self.settle)
+        _refuse_second(self.name, "settle", self.settle, settle)
         step: Step[A_contra, B, E_co, F_co | F2] = self._with(settle=settle)
         return step
 
@@ -328,7 +333,7 @@ class AsyncStep(Leaf[A_contra, B, E_co, F_co, Async]):  # type: ignore[override]
         Raises:
             InvalidSaga: the step has one already.
         """
-        _refuse_second(self.name, "compensation", self.compensate)
+        _refuse_second(self.name, "compensation", self.compensate, compensate)
         step: AsyncStep[A_contra, B, E_co, F_co | F2] = self._with(compensate=compensate)
         return step
 
@@ -340,7 +345,7 @@ class AsyncStep(Leaf[A_contra, B, E_co, F_co, Async]):  # type: ignore[override]
         Raises:
             InvalidSaga: the step has one already.
         """
-        _refuse_second(self.name, "settle", self.settle)
+        _refuse_second(self.name, "settle", self.settle, settle)
         step: AsyncStep[A_contra, B, E_co, F_co | F2] = self._with(settle=settle)
         return step
 
@@ -422,11 +427,11 @@ def _step_of(function: object) -> Callable[..., object]:
 
 
 def _pass(value: Any) -> Result[Any, Never]:
-    return Success(value)
+    return Success(value)  # pragma: no cover - the execute of a promise is never called
 
 
 async def _pass_on(value: Any) -> Result[Any, Never]:
-    return Success(value)
+    return Success(value)  # pragma: no cover - as above
 
 
 @overload

@@ -16,7 +16,7 @@ from returns.result import Success
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoCurrentCall, RunIdInUse, shown
 from sagalib.core.events import Event
-from sagalib.core.history import Trace, answered, asked, at, opening
+from sagalib.core.history import Entry, answered, asked, at, opening
 from sagalib.core.messages import Call, Late, Unknown, Woke
 from sagalib.core.outcomes import Cancelled, Outcome, Raised
 from sagalib.core.paths import check_run_id
@@ -206,12 +206,10 @@ class Audience:
         """Tell that a call is about to be made."""
         self._tell([asked(machine, at(at_ns, self._epoch))])
 
-    def answered(self, trace: Trace) -> None:
-        """Tell of the newest reply."""
-        if trace is not None:
-            self._tell(
-                answered(trace.before, trace.reply, trace.after, at(trace.ended, self._epoch))
-            )
+    def answered(self, entry: Entry) -> None:
+        """Tell of a reply."""
+        told = answered(entry.before, entry.reply, entry.after, at(entry.ended, self._epoch))
+        self._tell(told)
 
     def _tell(self, events: Iterable[Event]) -> None:
         for event in events:

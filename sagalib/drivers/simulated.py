@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from returns.result import Result
 from typing_extensions import TypeVar
 
-from sagalib.core.errors import NoAnswer
+from sagalib.core.errors import InvalidSaga, NoAnswer
 from sagalib.core.history import History, Trace, conclude, taken_in
 from sagalib.core.machine import begin, understand
 from sagalib.core.messages import Call, Cancel, Late, Refused, Reply, Unknown
@@ -74,6 +74,13 @@ def simulate(
         InvalidSaga, InvalidOption: an argument is not as it should be.
     """
     check(saga, (), on_compensation_failure)
+    given: Any = script
+    if not callable(given) and not isinstance(given, Mapping):
+        msg = (
+            "a script is a mapping from paths to answers, or a function of a call; "
+            f'got {type(given).__qualname__}: write script={{"charge": [Failure("declined")]}}'
+        )
+        raise InvalidSaga(msg)
     answer = script if callable(script) else _from_table(script)
     start = machine = begin(
         saga, value, check_run_id(run_id), stop=on_compensation_failure == "stop"

@@ -106,8 +106,8 @@ class Turns:
                     self.began, self.tries = None, 0
                 self.machine = trace.after
             if self.audience is not None and self.told is not trace:
-                first, self.told = self.told is NOTHING, trace
-                if first:
+                self.told = trace
+                if trace is None:
                     self.audience.opened(self.start, self.opened)
                 else:
                     self.audience.answered(trace)

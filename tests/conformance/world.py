@@ -252,7 +252,7 @@ class World:
         if self.mode == "run":
             try:
                 run(saga, value, clock=self._plain_clock, **options)
-            except BaseException as passed:  # noqa: BLE001 - KeyboardInterrupt is what is looked for
+            except BaseException as passed:
                 return passed, outcome_of(passed)
             raise AssertionError("the run raised nothing")
         return run_virtual(self._interrupted_async(saga, value, options))
@@ -274,7 +274,7 @@ class World:
     ) -> tuple[BaseException, Outcome[Any, Any, Any] | None]:
         try:
             await self._run_async(saga, value, options)
-        except BaseException as passed:  # noqa: BLE001 - CancelledError is what is looked for
+        except BaseException as passed:
             return passed, outcome_of(passed)
         raise AssertionError("the run raised nothing")
 

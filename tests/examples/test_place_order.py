@@ -512,7 +512,7 @@ def seed_that_owes(books: Books, *, is_async: bool) -> int:
 
 def storm_of(seed: int) -> Storm:
     """Give the storm of a seed."""
-    return Storm(Random(seed))  # noqa: S311 - dice, not secrets
+    return Storm(Random(seed))
 
 
 def storm_through(

@@ -14,7 +14,7 @@ SECOND = 1_000_000_000
 
 
 class VirtualClock:
-    """A clock that stands still until somebody sleeps on it; it remembers every sleep, in seconds."""
+    """A clock that stands still until somebody sleeps on it; remembers every sleep, in seconds."""
 
     epoch_ns = 0
 
@@ -24,6 +24,7 @@ class VirtualClock:
         self.sleeps: list[float] = []
 
     def now_ns(self) -> int:
+        """Give the time."""
         return self._now
 
     def advance(self, seconds: float) -> None:
@@ -32,6 +33,7 @@ class VirtualClock:
             self._now += round(seconds * SECOND)
 
     def sleep(self, seconds: float, /) -> None:
+        """Let time pass, as a pause of a driver."""
         self.sleeps.append(seconds)
         self.advance(seconds)
 
@@ -71,6 +73,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = 1e-9
 
     def time(self) -> float:
+        """Give the time, in seconds."""
         return self._jumping.jump
 
 

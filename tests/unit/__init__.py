@@ -1,0 +1,1 @@
+"""The behaviour of each part, by examples."""

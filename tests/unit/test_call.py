@@ -1,0 +1,181 @@
+"""What `current_call()` tells a step, a compensation and a settle."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+from attrs.exceptions import FrozenInstanceError
+from returns.result import Failure, Success
+
+from sagalib import Call, Retry, Soft, current_call, run, run_async
+from tests.defects.colours import ASYNC, SYNC, Colour, both_colours, pass_on, refuse
+from tests.support.time import SECOND, VirtualClock, run_virtual
+
+
+class Calls:
+    """The calls of a run, as its functions see them."""
+
+    def __init__(self) -> None:
+        self.seen: list[Call] = []
+
+    def noting(self, *answers: Any) -> Any:
+        """Give a function that notes its call, and gives its answers one after the other."""
+        left = list(answers)
+
+        def function(value: Any) -> Any:
+            self.seen.append(current_call())
+            answer = left.pop(0) if left else Success(value)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        return function
+
+
+@both_colours
+def test_a_call_knows_where_it_is(colour: Colour) -> None:
+    """Run id, path, name, direction, attempt and reason of each call of a run."""
+    calls = Calls()
+    saga = (
+        colour.step(calls.noting(), calls.noting(), name="a")
+        >> colour.step(calls.noting(), calls.noting(), name="a")
+        >> colour.step(
+            calls.noting(Failure("busy"), ValueError("lost")),
+            settle=calls.noting(),
+            name="b",
+            retries=1,
+        )
+    )
+
+    colour.run(saga, "x", run_id="order:7")
+
+    assert {"order:7"} == {call.run_id for call in calls.seen}
+    assert [
+        ("a", "a", "execute", 1),
+        ("a~2", "a", "execute", 1),
+        ("b", "b", "execute", 1),
+        ("b", "b", "execute", 2),
+        ("b", "b", "settle", 1),
+        ("a~2", "a", "compensate", 1),
+        ("a", "a", "compensate", 1),
+    ] == [(call.path, call.step, call.direction, call.attempt) for call in calls.seen]
+    assert [None] * 4 == [call.reason for call in calls.seen[:4]]
+    assert ["Raised(kind='ValueError', message='lost')"] * 3 == [
+        repr(call.reason) for call in calls.seen[4:]
+    ]
+
+
+@both_colours
+def test_a_key_repeats_only_what_was_not_answered(colour: Colour) -> None:
+    """After a definite answer the key is new; after a raise it is the same."""
+    calls = Calls()
+    a = colour.step(
+        calls.noting(ValueError(1), Failure(2), ValueError(3)),
+        calls.noting(ValueError(1), Failure(2), ValueError(3)),
+        name="a",
+        retries=3,
+        compensation_retries=3,
+    )
+
+    colour.run(a >> colour.step(refuse), "x", run_id="run")
+
+    assert [
+        "run/a/execute/0",
+        "run/a/execute/0",
+        "run/a/execute/1",
+        "run/a/execute/1",
+        "run/a/compensate/2",
+        "run/a/compensate/2",
+        "run/a/compensate/3",
+        "run/a/compensate/3",
+    ] == [call.key for call in calls.seen]
+
+
+@both_colours
+def test_the_deadline_is_that_of_the_attempt(colour: Colour) -> None:
+    """Each attempt has its own deadline, by the clock of the run; without a timeout none."""
+    left: list[tuple[int, int | None]] = []
+    clock = VirtualClock()
+    answers = [Failure("busy"), Success(1), Success(2)]
+
+    def execute(_: object) -> Any:
+        deadline, now = current_call().deadline, colour.now_ns(clock)
+        left.append((now // SECOND, None if deadline is None else deadline - now))
+        return answers.pop(0)
+
+    saga = colour.step(
+        execute, name="a", timeout=Soft(10), retries=Retry(1, wait=100)
+    ) >> colour.step(execute, name="b", timeout=None)
+    colour.run(saga, "x", clock=clock)
+
+    assert [(0, 10 * SECOND), (100, 10 * SECOND), (100, None)] == left
+
+
+@both_colours
+def test_a_call_on_a_thread_knows_where_it_is(colour: Colour) -> None:
+    """A plain function with a hard timeout has its call too, on its own thread."""
+    calls, threads = Calls(), list[int]()
+
+    def execute(value: Any) -> Any:
+        threads.append(threading.get_ident())
+        return calls.noting()(value)
+
+    saga = SYNC.step(execute, name="a", timeout=60)
+    keywords: dict[str, Any] = {} if colour.is_async else {"clock": VirtualClock()}
+    colour.run(saga, "x", run_id="run", **keywords)
+
+    assert [("a", "run/a/execute/0")] == [(call.path, call.key) for call in calls.seen]
+    assert threading.get_ident() not in threads
+
+
+def test_a_call_is_frozen() -> None:
+    """A call cannot be changed, and is equal to another look at it."""
+    calls: list[Call] = []
+
+    def execute(value: Any) -> Any:
+        calls.extend((current_call(), current_call()))
+        return Success(value)
+
+    run(SYNC.step(execute, name="a"), "x")
+
+    assert calls[0] == calls[1]
+    with pytest.raises(FrozenInstanceError):
+        calls[0].attempt = 2  # type: ignore[misc]
+
+
+def test_runs_at_the_same_time_have_their_own_calls() -> None:
+    """Two runs in two tasks see each their own call, also after a pause."""
+    calls = Calls()
+    note = calls.noting()
+
+    async def main() -> None:
+        saga = ASYNC.step(note, name="a") >> ASYNC.step(note, name="b")
+        await asyncio.gather(run_async(saga, "x", run_id="one"), run_async(saga, "x", run_id="two"))
+
+    run_virtual(main())
+
+    assert [("one", "a"), ("two", "a"), ("one", "b"), ("two", "b")] == sorted(
+        ((call.run_id, call.path) for call in calls.seen), key=lambda seen: (seen[1], seen[0])
+    )
+
+
+def test_a_task_that_a_step_leaves_behind_keeps_its_call() -> None:
+    """The context of a call goes with what the call starts."""
+    keys: list[str] = []
+
+    def execute(value: Any) -> Any:
+        def look() -> None:
+            keys.append(current_call().key)
+
+        thread = threading.Thread(target=copy_context().run, args=(look,))
+        thread.start()
+        thread.join(10)
+        return Success(value)
+
+    run(SYNC.step(execute, name="a") >> SYNC.step(pass_on), "x", run_id="run")
+
+    assert ["run/a/execute/0"] == keys
