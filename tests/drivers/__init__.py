@@ -1,0 +1,1 @@
+"""What interrupts a run (cancellation, Ctrl-C, timeouts), and what is left when it has ended."""

@@ -1,0 +1,1 @@
+"""The laws of the calculus, as properties of generated sagas in a recorded world."""
