@@ -222,10 +222,10 @@ class History:
         self, start: Machine, trace: Trace, began: int | None = None, epoch: int = 0
     ) -> None:
         """Hold the first machine and the replies since; ``epoch`` is that of their times, in ns."""
-        self.start = start
-        self.trace = trace
-        self.began = began
-        self.epoch = epoch
+        self.start: Machine = start
+        self.trace: Trace = trace
+        self.began: int | None = began
+        self.epoch: int = epoch
         self._events: tuple[e.Event, ...] | None = None
 
     @property

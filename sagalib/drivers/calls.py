@@ -62,7 +62,7 @@ CUT: Final = Unknown(Cancelled())
 WOKE: Final = Woke()
 NOTHING: Final[Any] = object()
 
-logger = logging.getLogger("sagalib")
+logger: logging.Logger = logging.getLogger("sagalib")
 _process = uuid4().hex[:12]
 _counter = count(1)
 _in_use: dict[str, Claim] = {}
@@ -166,7 +166,7 @@ class Claim:
 
     def __init__(self, run_id: str) -> None:
         """Check ``run_id``; take nothing yet."""
-        self.run_id = check_run_id(run_id)
+        self.run_id: str = check_run_id(run_id)
 
     def take(self) -> None:
         """Take the id if it is free.

@@ -13,7 +13,7 @@ from typing import Final, Protocol, final
 
 __all__ = ["AsyncClock", "Clock", "LoopClock", "SystemClock"]
 
-SECOND_NS: Final = 1_000_000_000
+SECOND_NS: Final[int] = 1_000_000_000
 _EPOCH: Final = time.time_ns() - time.monotonic_ns()
 
 
@@ -71,8 +71,8 @@ class AsyncClock(Protocol):
 class SystemClock:
     """The machine's own time, monotonic."""
 
-    epoch_ns = _EPOCH
-    now_ns = staticmethod(time.monotonic_ns)
+    epoch_ns: int = _EPOCH
+    now_ns: staticmethod[[], int] = staticmethod(time.monotonic_ns)
 
     def sleep(self, seconds: float, /) -> None:
         """Wait ``seconds``."""
@@ -87,7 +87,7 @@ class SystemClock:
 class LoopClock:
     """The time of the running event loop: that of a test's loop too."""
 
-    epoch_ns = _EPOCH
+    epoch_ns: int = _EPOCH
 
     def now_ns(self) -> int:
         """Give the time of the loop in nanoseconds."""

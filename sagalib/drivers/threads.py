@@ -89,7 +89,7 @@ class ThreadCall:
         self._interrupt: BaseException | None = None
         self._reply: object = NOTHING
         self._returned: object = NOTHING
-        self.done = threading.Event()
+        self.done: threading.Event = threading.Event()
 
     def start(self, function: Callable[[Any], object] | None, argument: object) -> Reply | None:
         """Begin; or give the reply to a call that cannot begin."""

@@ -72,11 +72,12 @@ class Turns:
         dice: Callable[[], float],
     ) -> None:
         """Begin where ``start`` stands."""
-        self.start = self.machine = start
-        self.audience = audience
-        self.now = now
-        self.epoch = epoch
-        self.dice = dice
+        self.start: Machine = start
+        self.machine: Machine = start
+        self.audience: Audience | None = audience
+        self.now: Callable[[], int] = now
+        self.epoch: int = epoch
+        self.dice: Callable[[], float] = dice
         self.trace: Trace = None
         self.reply: Any = NOTHING
         self.returned: Any = NOTHING
@@ -86,12 +87,12 @@ class Turns:
         self.told: object = NOTHING
         self.told_of_call: object = NOTHING
         self.interrupts: list[BaseException] = []
-        self.tries = 0
-        self.was_cut = False
+        self.tries: int = 0
+        self.was_cut: bool = False
         self.inbox: Inbox | None = None
         self.in_hand: CallInHand = [None, 0]
         self.concluded: Outcome[Any, Any, Any] | None = None
-        self.opened = now()
+        self.opened: int = now()
 
     def goes_on(self) -> bool:
         """Catch up with the trace, and take in what nobody asked for.

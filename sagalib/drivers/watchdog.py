@@ -23,9 +23,9 @@ class Watch:
 
     def __init__(self, task: asyncio.Task[object], due_ns: int) -> None:
         """Watch what ``task`` awaits."""
-        self.task = task
-        self.due_ns = due_ns
-        self.fired = False
+        self.task: asyncio.Task[object] = task
+        self.due_ns: int = due_ns
+        self.fired: bool = False
 
 
 class Watchdog:
@@ -38,7 +38,7 @@ class Watchdog:
 
     def __init__(self, clock: AsyncClock, *, shared: bool) -> None:
         """Watch nothing yet."""
-        self.clock = clock
+        self.clock: AsyncClock = clock
         self._shared = shared
         self._lines: defaultdict[float, dict[Watch, None]] = defaultdict(dict)
         self._timers: dict[float, Timer] = {}

@@ -918,7 +918,8 @@ def test_no_rounding_of_time_keeps_a_call_from_being_cut(begin: float, seconds: 
         def count() -> None:
             nonlocal ticks
             ticks += 1
-            assert ticks < 1_000
+            if ticks > 1_000:
+                raise SystemExit  # the one thing that ends a loop that spins
             asyncio.get_running_loop().call_soon(count)
 
         asyncio.get_running_loop().call_later(begin + seconds, count)

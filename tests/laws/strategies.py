@@ -279,9 +279,10 @@ def _faults(legal: tuple[Answer, ...]) -> st.SearchStrategy[tuple[Answer, ...]]:
     faults = [answer for answer in legal if answer is not Answer.OK]
     lasting = [(one,) * 3 for one in faults for _ in faults]
     refusing = [(Answer.ERR,) * 3 for _ in range(2 * len(lasting))]
+    doubtful = [(one, Answer.ERR, Answer.ERR) for one in faults for _ in faults]
     cancelled = [(one, Answer.CANCEL) for one in faults for _ in faults[::2]]
     longer = [one for number in (1, 2, 3) for one in product(faults, repeat=number)]
-    lists = [(faults[0],), *lasting, *refusing, *cancelled, *longer]
+    lists = [(faults[0],), *lasting, *refusing, *doubtful, *cancelled, *longer]
     return _mixed([one for one in lists if (Answer.CANCEL, Answer.CANCEL) not in pairwise(one)])
 
 
