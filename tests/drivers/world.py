@@ -149,7 +149,7 @@ async def two_ticks() -> None:
 
 async def for_ever() -> None:
     """Suspend until cancelled; on a loop of virtual time even this comes to an end."""
-    await asyncio.sleep(1e9)
+    await asyncio.sleep(1e6)
 
 
 def coroutine(

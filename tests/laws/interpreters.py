@@ -198,6 +198,10 @@ def by_machine(case: Case, saga: AnySaga | None = None) -> Seen:
                 before, machine = machine, evolve(machine, question.reply)
                 log += answered(before, question.reply, machine)
     cancelled = any(isinstance(question.reply, Cancel) for question in questions)
+    # After the end a cancellation changes nothing.
+    pairs.add((type(machine.progress), Cancel))
+    before, machine = machine, evolve(machine, Cancel())
+    log += answered(before, Cancel(), machine)
     return Seen(
         _outcome(machine, tuple(log)),
         tuple(world.ledger),

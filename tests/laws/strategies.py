@@ -280,9 +280,10 @@ def _faults(legal: tuple[Answer, ...]) -> st.SearchStrategy[tuple[Answer, ...]]:
     lasting = [(one,) * 3 for one in faults for _ in faults]
     refusing = [(Answer.ERR,) * 3 for _ in range(2 * len(lasting))]
     doubtful = [(one, Answer.ERR, Answer.ERR) for one in faults for _ in faults]
+    late = [(one,) for one in faults if one is Answer.LATE for _ in range(2 * len(faults))]
     cancelled = [(one, Answer.CANCEL) for one in faults for _ in faults[::2]]
     longer = [one for number in (1, 2, 3) for one in product(faults, repeat=number)]
-    lists = [(faults[0],), *lasting, *refusing, *doubtful, *cancelled, *longer]
+    lists = [(faults[0],), *lasting, *refusing, *doubtful, *late, *cancelled, *longer]
     return _mixed([one for one in lists if (Answer.CANCEL, Answer.CANCEL) not in pairwise(one)])
 
 
@@ -299,6 +300,14 @@ def cases(
     term = _Sketch(draw, shape).whole()
     plan = draw_plan(draw, build(term), refused=refused)
     return Case(term, plan, draw(values()), draw(_pick(False, True)) if stop is None else stop)
+
+
+@st.composite
+def resumed_cases(draw: st.DrawFn) -> Case:
+    """Draw sagas that begin with what an earlier run left, and go on."""
+    sketch = _Sketch(draw, OWN)
+    term = Joined((sketch.left(), sketch.step(), sketch.step()))
+    return Case(term, draw_plan(draw, build(term)), "in", draw(_pick(False, True)))
 
 
 @frozen

@@ -100,6 +100,7 @@ def test_l05_the_laws_of_sequence_hold_for_equality_and_hash(joint: Joint) -> No
         assert left == right
         assert hash(left) == hash(right)
     assert (q.instructions == ()) is (p >> q >> r == p >> r)
+    assert (p >> r).named("one") != (p >> r).named("other")
 
 
 @given(joint_cases(P, Q))

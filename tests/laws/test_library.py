@@ -97,6 +97,7 @@ def test_l78_the_status_of_a_whole_log_is_that_of_its_outcome(case: Case) -> Non
         assert (name, states[str(seen.told[0])]) == (name, status.state)
         assert (name, getattr(seen.outcome, "reason", None)) == (name, status.reason)
         assert (name, seen.outcome.in_doubt) == (name, status.in_doubt)
+        assert (name, seen.outcome.in_doubt) == (name, status_of(seen.log[:-1]).in_doubt)
         own = [effect.path for effect in seen.standing if effect.output is not None]
         assert (name, own) == (name, list(status.completed))
 

@@ -22,7 +22,7 @@ from sagalib import (
 from sagalib.core.events import StepCompensated, StepOk
 from tests.laws.interpreters import Case, Seen, everywhere, interpreters_of
 from tests.laws.reading import Way, back, completed_pivot, forward, is_in_doubt, is_late, owed, ways
-from tests.laws.strategies import COMPENSABLE, OWN, cases
+from tests.laws.strategies import COMPENSABLE, OWN, cases, resumed_cases
 from tests.laws.terms import StepTerm, Term, changed, parts_of, steps_of
 from tests.laws.world import SECONDS, SUCCEEDED, Answer, Effect, Refusal, output_of
 
@@ -283,6 +283,27 @@ def test_s0_each_step_and_direction_has_its_own_attempts(case: Case) -> None:
             assert numbers[-1] <= policy.times + 1
             if not way.succeeded and not conditional and not seen.interrupted:
                 assert (name, way.what, policy.times + 1) == (name, way.what, numbers[-1])
+
+
+@given(cases(OWN), resumed_cases())
+def test_s0_no_execute_is_called_once_the_run_is_cancelled(case: Case, resumed: Case) -> None:
+    """After a cancellation is told, no further execute begins, on the way back and after it."""
+    for one in (case, resumed):
+        for name, seen in everywhere(one).items():
+            kinds = [event.kind for event in seen.log]
+            after = kinds[kinds.index("cancel_requested") :] if "cancel_requested" in kinds else []
+            assert (name, 0) == (name, after.count("step_started"))
+
+
+@given(cases(PLAIN))
+def test_s0_an_interrupted_compensation_is_called_again(case: Case) -> None:
+    """A compensation is given up for an interrupt only after two of the same attempt."""
+    for name, seen in everywhere(case).items():
+        for way in back(seen):
+            if way.entries[-1].answer is Answer.CUT:
+                again = way.entries[-2:]
+                assert (name, 2, 1) == (name, len(again), len({entry.attempt for entry in again}))
+                assert (name, [Answer.CUT] * 2) == (name, [entry.answer for entry in again])
 
 
 @given(cases(OWN))
