@@ -2,15 +2,18 @@
 
 ::
 
-    SagaError |-- InvalidSaga       (TypeError)     something that is not a saga, step or function
-    of the right kind |-- InvalidOption     (ValueError)    a timeout, retry, name or id outside its
-    range |-- WrongColour       (TypeError)     an async step in ``run``, a coroutine function in
-    ``Step`` |-- RunIdInUse        (ValueError)    a run of that id is going on in this process |--
-    NoCurrentCall     (LookupError)   ``current_call()`` outside a call |-- IllegalReply
-    (ValueError)    a driver answered something that was not asked |-- LogMismatch
-    (ValueError)    a log that this saga cannot have written |-- NoAnswer          (LookupError)   a
-    simulation script that cannot answer an async step `-- RunFailed         (RuntimeError)  what
-    ``Outcome.unwrap()`` raises |-- RunCompensated `-- RunFatal
+    SagaError
+    |-- InvalidSaga       (TypeError)     not a saga, a step or a function of the right kind
+    |-- InvalidOption     (ValueError)    a timeout, retry, name or id outside its range
+    |-- WrongColour       (TypeError)     an async step in ``run``, a coroutine function in ``Step``
+    |-- RunIdInUse        (ValueError)    a run of that id is going on in this process
+    |-- NoCurrentCall     (LookupError)   ``current_call()`` outside a call
+    |-- IllegalReply      (ValueError)    a driver answered something that was not asked
+    |-- LogMismatch       (ValueError)    a log that this saga cannot have written
+    |-- NoAnswer          (LookupError)   a script that cannot answer an async step
+    `-- RunFailed         (RuntimeError)  what ``Outcome.unwrap()`` raises
+        |-- RunCompensated
+        `-- RunFatal
 
 Every message says what was expected, what came, and what to write instead.
 """

@@ -51,7 +51,7 @@ class _Event:
 class _CallEvent(_Event):
     """What all events of one call share.
 
-    The path of the step, its name, and the number of the call, from 1.
+    They are the path of the step, its name, and the number of the call, from 1.
     """
 
     path: str
@@ -64,7 +64,7 @@ class _CallEvent(_Event):
 class SagaStarted(_Event):
     """A run has begun.
 
-    With which saga, on which input, and what it does when a compensation fails.
+    It says with which saga, on which input, and what is done when a compensation fails.
     """
 
     kind: ClassVar[str] = "saga_started"
@@ -114,7 +114,7 @@ class StepInDoubt(_CallEvent):
 class StepRetrying(_CallEvent):
     """An attempt failed and another follows.
 
-    ``returned`` if the reason is an error that the step returned.
+    ``returned`` tells whether the reason is an error that the step returned.
     """
 
     kind: ClassVar[str] = "step_retrying"
@@ -128,7 +128,7 @@ class StepRetrying(_CallEvent):
 class StepFailed(_CallEvent):
     """An attempt failed and none follows.
 
-    ``returned`` if the reason is an error that the step returned.
+    ``returned`` tells whether the reason is an error that the step returned.
     """
 
     kind: ClassVar[str] = "step_failed"
@@ -187,7 +187,7 @@ class CompensationStarted(_CallEvent):
 class CompensationRetrying(_CallEvent):
     """A compensate or settle failed and is called again.
 
-    ``returned`` if the reason is an error that it returned.
+    ``returned`` tells whether the reason is an error that it returned.
     """
 
     kind: ClassVar[str] = "compensation_retrying"

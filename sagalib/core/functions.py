@@ -67,12 +67,22 @@ def is_coroutine_function(function: object) -> bool:
     )
 
 
+def not_a_tuple(values: object) -> str:
+    """Say what to write in place of a stage that begins a pipeline."""
+    return (
+        "a stage, or star(f), takes a tuple of all that is known, "
+        f"got {type(values).__qualname__}: begin the pipeline with Step(f, undo).keep()"
+    )
+
+
 @frozen
 class Star(Wrapper):
     """A function of many arguments as a function of one tuple; equal if the functions are."""
 
-    def __call__(self, values: tuple[Any, ...], /) -> Any:
-        """Call the function."""
+    def __call__(self, values: Any, /) -> Any:
+        """Call the function; refuse what is no tuple, which ``*`` might spread silently."""
+        if not isinstance(values, tuple):
+            raise TypeError(not_a_tuple(values))
         return self.function(*values)
 
 

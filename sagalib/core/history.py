@@ -58,7 +58,8 @@ _new: Callable[..., Any] = tuple[Any, ...].__new__
 class Entry(NamedTuple):
     """One reply of a run.
 
-    From which machine to which, when the call began and ended in ns, and the entry before.
+    It holds the machines before and after, when the call began and ended in ns, and the entry
+    before.
     """
 
     before: Machine

@@ -178,8 +178,9 @@ def _go_on(book: Book, pc: int, value: object, frames: Any, cells: Cell | None) 
                     frames = frames.below
                 case Promise():
                     cells = Cell(pc, value, _COMPENSATE, 0, False, cells)
-                case Owed(value=owed, direction=direction, in_doubt=in_doubt):
-                    cells = Cell(pc, owed, direction, 0, in_doubt, cells)
+                case Owed():
+                    owed = instruction
+                    cells = Cell(pc, owed.value, owed.direction, owed.answers, owed.in_doubt, cells)
                 case Fail(error):
                     return _fail(book, Failed(error, True, None, value), frames, cells)
                 case Unwind(count, reason):
@@ -404,7 +405,7 @@ def _compensation_has_no_answer(machine: Machine, reply: Any) -> Machine:
     progress: Any = machine.progress
     if isinstance(reply.reason, Cancelled):
         if progress.interrupted:
-            return _gave_up(machine, reply.reason)
+            return _gave_up(machine, reply.reason, progress.answers)
         # The same call again, with the same key: an interrupted compensation is not a failed one.
         return machine._replace(progress=progress._replace(interrupted=True))
     return _compensation_failed(machine, reply.reason, progress.answers)
@@ -415,7 +416,7 @@ def _compensation_failed(machine: Machine, reason: object, answers: int) -> Mach
     policy = step_of(machine).compensation_retries
     again = _allows(policy, progress.attempt, reason)
     if again is not True:
-        return _gave_up(machine, again or reason)
+        return _gave_up(machine, again or reason, answers)
     rested = Resting(progress.failed, progress.floor, progress.attempt, answers)
     if policy.wait:
         return machine._replace(progress=rested, function=None, timeout=None)
@@ -434,13 +435,14 @@ def _call_again(machine: Machine, _: object) -> Machine:
     )
 
 
-def _gave_up(machine: Machine, reason: Any) -> Machine:
+def _gave_up(machine: Machine, reason: Any, answers: int) -> Machine:
     progress: Any = machine.progress
     book, cell, path = machine.book, machine.cells, path_of(machine)
     doubts = (path, book.doubts) if cell is not None and cell.in_doubt else book.doubts
+    owed = cell._replace(answers=answers) if cell is not None else None
     book = book._replace(
         failures=(CompensationFailed(path, reason), book.failures),
-        owed=(cell, book.owed),
+        owed=(owed, book.owed),
         doubts=doubts,
         halted=book.stop,
     )

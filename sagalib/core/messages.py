@@ -135,7 +135,7 @@ class Woke:
 class Cancel:
     """Stop before the next execute, and compensate.
 
-    ``in_flight`` if the call asked for has begun, so that its reply follows.
+    ``in_flight`` says that the call asked for has begun, so that its reply follows.
     """
 
     in_flight: bool = False

@@ -62,7 +62,7 @@ class TimedOut:
 class Cancelled:
     """The run was cancelled.
 
-    By a task's cancellation, by Ctrl-C, by ``SystemExit``, or by a caller.
+    A task's cancellation, Ctrl-C, ``SystemExit`` or a caller did it.
     """
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
+
 from sagalib.core.machine import CANCELLED
 from sagalib.core.outcomes import CompensationFailed, Irreversible
 from sagalib.core.saga import Composite, Instruction, Owed, Saga, Unwind, identity
-from sagalib.core.state import Book, Cell, Ended, Machine, oldest_first, path_at, step_at
+from sagalib.core.state import Book, Cell, Ended, Failed, Machine, oldest_first, path_at, step_at
 
 __all__ = ["failures_of", "in_doubt_of", "owed_by"]
 
@@ -30,16 +32,30 @@ def owed_by(machine: Machine) -> Saga[None, None, Any, Any, Any]:
     if not todo:
         return identity()
     owed: list[Instruction] = [_as_owed(book, cell) for cell in reversed(todo)]
-    reason: object = CANCELLED if failed is None else failed.reason
-    return Composite(
-        (*owed, Unwind(len(owed), reason)),
-        name=f"{book.saga.name}"[:180] + ("~compensation" if failed is None else "~residual"),
-    )
+    suffix = ":compensation" if failed is None else ":residual"
+    unwind = Unwind(len(owed), CANCELLED if failed is None else _first_reason(book, failed))
+    return Composite((*owed, unwind), name=book.saga.name.removesuffix(suffix)[:180] + suffix)
+
+
+def _first_reason(book: Book, failed: Failed) -> object:
+    """Give why the first of a line of residuals is owed: that of a residual is that of its run."""
+    last = book.program[-1] if book.program else None
+    is_residual = isinstance(last, Unwind) and last.count + 1 == len(book.program)
+    return last.reason if is_residual and isinstance(last, Unwind) else failed.reason
 
 
 def _as_owed(book: Book, cell: Cell) -> Owed:
+    instruction = book.program[cell.pc]
+    if isinstance(instruction, Owed):
+        return evolve(instruction, answers=cell.answers)
     return Owed(
-        step_at(book, cell.pc), path_at(book, cell.pc), cell.direction, cell.value, cell.in_doubt
+        step_at(book, cell.pc),
+        path_at(book, cell.pc),
+        cell.direction,
+        cell.value,
+        cell.in_doubt,
+        book.run_id,
+        cell.answers,
     )
 
 

@@ -419,9 +419,9 @@ class Promise:
 @final
 @frozen
 class Owed:
-    """Owe what an earlier run still owes: a call of the step in ``direction`` (``None``.
+    """Owe what an earlier run still owes: a call of the step in ``direction`` with ``value``.
 
-    A completed pivot) with ``value``.
+    Without a direction it is a completed pivot. ``run_id``, ``path`` and ``answers`` make the key.
     """
 
     is_step: ClassVar[bool] = False
@@ -430,6 +430,8 @@ class Owed:
     direction: Direction | None
     value: object = field(repr=False)
     in_doubt: bool
+    run_id: str
+    answers: int
 
     @property
     def is_async(self) -> bool:

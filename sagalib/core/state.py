@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 from sagalib.core.errors import IllegalReply
 from sagalib.core.messages import Call, Direction
 from sagalib.core.policy import Timeout
-from sagalib.core.saga import Instruction, Saga
+from sagalib.core.saga import Instruction, Owed, Saga
 from sagalib.core.steps import AnyStep
 
 __all__ = [
@@ -115,7 +115,7 @@ Frame: TypeAlias = Saved | Guarded | Returning
 class Failed(NamedTuple):
     """Why the saga fails; ``returned`` if a step returned the reason.
 
-    The path and the input of the call that failed.
+    ``step`` and ``context`` are the path and the input of the call that failed.
     """
 
     reason: object
@@ -217,7 +217,8 @@ def call_of(machine: Machine, deadline: int | None) -> Call:
     """Describe the call that the machine asks for.
 
     The key is run id, path, direction, and the number of definite answers that the path has: an
-    answer that got lost does not count, so that the receiver can tell a repetition.
+    answer that got lost does not count, so that the receiver can tell a repetition. A call that an
+    earlier run owes keeps the run id and the path of that run, and goes on counting.
     """
     progress = machine.progress
     if isinstance(progress, (Pausing, Resting, Ended)):
@@ -231,10 +232,17 @@ def call_of(machine: Machine, deadline: int | None) -> Call:
         step=step_of(machine).name,
         direction=direction,
         attempt=progress.attempt,
-        key=f"{machine.book.run_id}/{path}/{direction}/{progress.answers}",
+        key=f"{_origin(machine)}/{direction}/{progress.answers}",
         deadline=deadline,
         reason=progress.failed.reason if isinstance(progress, Compensating) else None,
     )
+
+
+def _origin(machine: Machine) -> str:
+    instruction = machine.book.program[machine.pc]
+    if isinstance(instruction, Owed):
+        return f"{instruction.run_id}/{instruction.path}"
+    return f"{machine.book.run_id}/{path_of(machine)}"
 
 
 def step_at(book: Book, pc: int) -> AnyStep:

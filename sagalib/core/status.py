@@ -50,7 +50,8 @@ class Status:
     Attributes:
         state: ``pending``, ``running``, ``compensating``, or how it ended: ``completed``,
             ``compensated``, ``fatal``.
-        steps: path -> ``StepStatus``, in the order in which they were first called.
+        step_states: pairs of path and ``StepStatus``, in the order of the first call; ``steps`` is
+            the same as a mapping.
         completed: paths of the steps whose effect stands, in the order of completion.
         reason: why the saga fails or failed, or ``None``.
         in_doubt: paths of calls that may have had an effect and have not been settled or answered
@@ -59,12 +60,17 @@ class Status:
     """
 
     state: RunState = "pending"
-    steps: Mapping[str, StepStatus] = field(default=MappingProxyType({}))
+    step_states: tuple[tuple[str, StepStatus], ...] = ()
     completed: tuple[str, ...] = ()
     reason: object = None
     in_doubt: tuple[str, ...] = ()
     started_ns: int | None = field(default=None, eq=False)
     ended_ns: int | None = field(default=None, eq=False)
+
+    @property
+    def steps(self) -> Mapping[str, StepStatus]:
+        """Path -> ``StepStatus``, in the order in which the steps were first called."""
+        return MappingProxyType(dict(self.step_states))
 
     def after(self, event: e.Event) -> Status:
         """Give the status after one more event."""
@@ -102,7 +108,7 @@ def status_of(log: Iterable[e.Event], status: Status = PENDING) -> Status:
         status: where the run stood before ``log``.
     """
     steps, completed, in_doubt = (
-        dict(status.steps),
+        dict(status.step_states),
         dict.fromkeys(status.completed),
         dict.fromkeys(status.in_doubt),
     )
@@ -113,7 +119,8 @@ def status_of(log: Iterable[e.Event], status: Status = PENDING) -> Status:
             case e.SagaStarted(at_ns=at_ns):
                 started = at_ns
             case e.StepOk(path=path):
-                completed[path] = in_doubt.pop(path, None)
+                completed[path] = None
+                in_doubt.pop(path, None)
             case e.StepInDoubt(path=path):
                 in_doubt[path] = None
             case e.StepCompensated(path=path):
@@ -132,7 +139,7 @@ def status_of(log: Iterable[e.Event], status: Status = PENDING) -> Status:
     return evolve(
         status,
         state=state,
-        steps=MappingProxyType(steps),
+        step_states=tuple(steps.items()),
         completed=tuple(completed),
         reason=reason,
         in_doubt=tuple(in_doubt),

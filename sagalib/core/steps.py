@@ -117,8 +117,13 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
         compensation_timeout: Timeout = None,
         compensation_retries: int | Retry = 0,
         pivot: bool = False,
+        **unknown: object,
     ) -> None:
         kind = type(self).__name__
+        for keyword in unknown:
+            known = ", ".join(["name", "settle", *StepSettings.__annotations__])
+            msg = f"{kind} takes the keywords {known}; got {keyword!r}. Write one of them"
+            raise InvalidSaga(msg)
         for role, function in functions.items():
             check_colour(kind, role, function, is_async=is_async)
         check_timeout("timeout", timeout)

@@ -145,10 +145,10 @@ class _AsyncRun(Turns):
     async def to_the_end(self) -> Outcome[Any, Any, Any]:
         try:
             while self.concluded is None:
+                while self.is_unwinding():
+                    await self.unwind_shielded()
                 await self.guarded_turn()
                 self.notice_swallowed_cancel()
-                if self.is_unwinding():
-                    await self.unwind_shielded()
             return self.outcome()
         except BaseException as interrupt:
             with_outcome(interrupt, self.concluded)
@@ -218,8 +218,10 @@ class _AsyncRun(Turns):
             elif seconds is None or isinstance(machine.timeout, Soft):
                 self.returned = function(machine.value)
             else:
-                self.returned, self.reply = await self.in_thread(seconds)
-                self.let_go()
+                try:
+                    self.returned, self.reply = await self.in_thread(seconds)
+                finally:
+                    self.let_go()
         except _Cut:
             self.reply = Unknown(TimedOut(seconds or 0.0))
         except Exception as error:

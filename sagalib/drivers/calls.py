@@ -6,6 +6,7 @@ The call in progress, the ids in use, observers, and exceptions as replies.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from itertools import count
@@ -16,6 +17,7 @@ from returns.result import Success
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoCurrentCall, RunIdInUse, shown
 from sagalib.core.events import Event
+from sagalib.core.functions import is_coroutine_function, name_of
 from sagalib.core.history import Entry, answered, asked, at, opening
 from sagalib.core.messages import Call, Late, Unknown, Woke
 from sagalib.core.outcomes import Cancelled, Outcome, Raised
@@ -66,6 +68,17 @@ logger: logging.Logger = logging.getLogger("sagalib")
 _process = uuid4().hex[:12]
 _counter = count(1)
 _in_use: dict[str, Claim] = {}
+
+
+def _after_fork() -> None:
+    """Begin anew in a forked child: its ids are its own, and no run of the parent goes on there."""
+    global _process  # noqa: PLW0603 - the one name of this process
+    _process = uuid4().hex[:12]
+    _in_use.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def current_call() -> Call:
@@ -258,6 +271,11 @@ def check(
         )
     heard: tuple[Any, ...] = tuple(given)
     for observer in heard:
+        if is_coroutine_function(observer):
+            raise InvalidSaga(
+                f"an observer is a plain function, and {name_of(observer)!r} is a coroutine "
+                "function: write `def`, and hand the event to a task"
+            )
         if not callable(observer):
             raise InvalidSaga(
                 f"an observer is a function of one event, got {type(observer).__qualname__}: "

@@ -7,6 +7,7 @@ the process is bounded.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,10 @@ MAX_ABANDONED: Final = 32
 """How many calls of this process may have been given up and still be going on."""
 
 _abandoned: set[ThreadCall] = set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandoned.clear)  # a forked child has none of the threads
 
 
 class Inbox:

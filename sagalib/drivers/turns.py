@@ -140,7 +140,7 @@ class Turns:
     def left_of_pause(self) -> float:
         """Give the seconds that are left of the pause asked for.
 
-        None once it has been interrupted.
+        There are none once it has been interrupted.
         """
         progress = self.machine.progress
         if self.wake is None or self.wake[0] is not progress:

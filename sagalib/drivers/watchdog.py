@@ -53,7 +53,7 @@ class Watchdog:
 
     def release(self, seconds: float, watch: Watch) -> None:
         """Forget a call that has ended."""
-        line = self._lines[seconds]
+        line = self._lines.get(seconds, {})
         line.pop(watch, None)
         if not line and not self._shared and seconds in self._timers:
             self._timers.pop(seconds).cancel()

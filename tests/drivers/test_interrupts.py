@@ -18,7 +18,11 @@ import pytest
 from attrs import define
 from typing_extensions import override
 
+import sagalib.core.functions
+import sagalib.core.history
 import sagalib.core.machine
+import sagalib.core.messages
+import sagalib.core.state
 import sagalib.drivers.calls
 import sagalib.drivers.sync
 import sagalib.drivers.threads
@@ -55,7 +59,11 @@ from tests.drivers.world import (
 from tests.support.time import VirtualClock, run_virtual
 
 MODULES = (
+    sagalib.core.functions,
+    sagalib.core.history,
     sagalib.core.machine,
+    sagalib.core.messages,
+    sagalib.core.state,
     sagalib.drivers.sync,
     sagalib.drivers.calls,
     sagalib.drivers.threads,

@@ -1,0 +1,232 @@
+"""What a second pair of eyes found: forks, residuals that are cancelled, keys across runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+from returns.result import Failure, Result, Success
+
+from sagalib import (
+    AsyncStep,
+    Compensated,
+    Fatal,
+    InvalidSaga,
+    Ok,
+    Raised,
+    Saga,
+    Step,
+    compensating,
+    current_call,
+    fail,
+    identity,
+    run,
+    run_async,
+    stage,
+)
+from tests.support.time import run_virtual
+
+FORKING = """
+import os
+from sagalib import Step, current_call, run
+from returns.result import Success
+
+saga = Step(lambda value: Success(current_call().key), name="charge")
+run(saga, 1)
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        print(run(saga, 1).unwrap(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+print(run(saga, 1).unwrap())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork to go wrong")
+def test_forked_children_have_keys_of_their_own() -> None:
+    """A child that was forked shares no made-up run id, so no key, with its parent or siblings."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=True
+    )
+    keys = done.stdout.split()
+
+    assert 3 == len(keys) == len(set(keys))
+
+
+async def cancelled_on_the_way_back(begin: Any) -> tuple[list[str], BaseException | None, Any]:
+    """Cancel a run whose first call is already one on the way back, in the middle of that call."""
+    calls: list[str] = []
+
+    async def undo(value: object) -> Result[None, str]:
+        calls.append("begun")
+        await asyncio.sleep(1)
+        calls.append("done")
+        return Success(None)
+
+    task = asyncio.create_task(run_async(*await begin(undo)))
+    await asyncio.sleep(0.5)
+    task.cancel("enough")
+    try:
+        return calls, None, await task
+    except asyncio.CancelledError as error:
+        return calls, error, None
+
+
+async def _from_ok(undo: Any) -> tuple[Any, ...]:
+    async def do(value: int) -> Result[int, str]:
+        return Success(value)
+
+    outcome: Any = await run_async(AsyncStep(do, undo), 1)
+    return (outcome.compensation,)
+
+
+async def _from_nothing(undo: Any) -> tuple[Any, ...]:
+    return (compensating(undo) >> fail("no"), 1)
+
+
+@pytest.mark.parametrize("begin", [_from_ok, _from_nothing])
+def test_a_run_that_begins_on_the_way_back_is_shielded(begin: Any) -> None:
+    """The compensation runs to its end, once, and the caller's own cancellation is raised."""
+    calls, error, _ = run_virtual(cancelled_on_the_way_back(begin))
+
+    assert ["begun", "done"] == calls
+    assert ("enough",) == getattr(error, "args", None)
+
+
+def test_the_residual_repeats_a_call_in_doubt_under_its_key() -> None:
+    """A refund that raised is called again by the residual with the same key: a repetition."""
+    keys: list[str] = []
+
+    def refund(value: int) -> Result[None, str]:
+        keys.append(current_call().key)
+        if len(keys) == 1:
+            raise TimeoutError
+        return Success(None)
+
+    saga = Step(Success, refund, name="charge") >> fail("no")
+    outcome = run(saga, 1, run_id="r1")
+    assert isinstance(outcome, Fatal)
+
+    assert Ok(None) == run(outcome.residual, run_id="r2")
+    assert ["r1/charge/compensate/1", "r1/charge/compensate/1"] == keys
+
+
+def test_the_residual_of_a_definite_failure_has_a_fresh_key() -> None:
+    """A refund that was refused is a new call when the residual, and its residual, make it."""
+    keys: list[str] = []
+
+    def refund(value: int) -> Result[None, str]:
+        keys.append(current_call().key)
+        return Failure("closed")
+
+    saga = Step(Success, refund, name="charge") >> fail("no")
+    first = run(saga, 1, run_id="r1")
+    assert isinstance(first, Fatal)
+    second = run(first.residual, run_id="r2")
+    assert isinstance(second, Fatal)
+    run(second.residual, run_id="r3")
+
+    assert [f"r1/charge/compensate/{k}" for k in (1, 2, 3)] == keys
+
+
+def test_what_is_owed_keeps_its_reason() -> None:
+    """`current_call().reason` in the residual of a residual is still why the saga failed."""
+    reasons: list[object] = []
+
+    def refund(value: int) -> Result[None, str]:
+        reasons.append(current_call().reason)
+        return Failure("closed")
+
+    saga = Step(Success, refund, name="charge") >> fail("why")
+    outcome: Any = run(saga, 1)
+    for _ in range(2):
+        outcome = run(outcome.residual)
+
+    assert ["why", "why", "why"] == reasons
+
+
+def test_a_thread_keeps_its_call_when_the_run_is_cancelled() -> None:
+    """A plain step that goes on in its thread after a cancellation still finds its key."""
+    begun, go_on = threading.Event(), threading.Event()
+    keys: list[str] = []
+    over = threading.Event()
+
+    def slow(value: int) -> Result[int, str]:
+        begun.set()
+        go_on.wait(10)
+        keys.append(current_call().key)
+        over.set()
+        return Success(value)
+
+    async def main() -> None:
+        saga = Step(slow, name="slow", timeout=30.0)
+        task = asyncio.create_task(run_async(saga, 1, run_id="r1"))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    go_on.set()
+    assert over.wait(10)
+    for thread in threading.enumerate():
+        if thread.name.startswith("sagalib"):
+            thread.join(10)
+
+    assert ["r1/slow/execute/0"] == keys
+
+
+def test_a_pipeline_that_begins_with_a_stage_says_what_to_write() -> None:
+    """A first `stage` on a value that is no tuple names `.keep()`, even if `*` could spread it."""
+
+    def reserve(order: str) -> Result[str, str]:
+        return Success(order)
+
+    first: Any = stage(reserve)
+    outcome = run(first, "ab")
+
+    assert isinstance(outcome, Compensated)
+    assert (
+        Raised(
+            "TypeError",
+            "a stage, or star(f), takes a tuple of all that is known, got str: "
+            "begin the pipeline with Step(f, undo).keep()",
+        )
+        == outcome.reason
+    )
+
+
+def test_a_misspelt_keyword_names_those_there_are() -> None:
+    """`retry=3` is refused, with the keywords that a step takes."""
+    made: Any = Step
+
+    with pytest.raises(InvalidSaga) as raised:
+        made(Success, retry=3)
+
+    assert str(raised.value) == (
+        "Step takes the keywords name, settle, timeout, retries, settle_on, compensation_timeout, "
+        "compensation_retries, pivot; got 'retry'. Write one of them"
+    )
+
+
+def test_an_observer_of_the_wrong_colour_is_refused() -> None:
+    """A coroutine function would never be awaited, so it is no observer."""
+
+    nothing: Saga[int, int] = identity()
+
+    async def listen(event: object) -> None:
+        """Hear nothing."""
+
+    with pytest.raises(InvalidSaga) as raised:
+        run(nothing, 1, observers=[listen])
+
+    assert (
+        "an observer is a plain function, and 'listen' is a coroutine function: "
+        "write `def`, and hand the event to a task"
+    ) == str(raised.value)
