@@ -32,8 +32,6 @@ from tests.laws.terms import (
 from tests.laws.world import HARD, SOFT, Answer, Boom, Plan, Refusal, where
 
 NAMES: Final = ("alfa", "bravo", "charlie", "delta")
-OTHER_NAMES: Final = ("xray", "yankee", "zulu")
-THIRD_NAMES: Final = ("one", "two", "three")
 STRANGE_NAMES: Final = (
     "execute",
     "0",
@@ -73,6 +71,7 @@ class Shape:
 
     Attributes:
         names: of the steps.
+        tags: of pure functions, and in the names that `named` gives.
         is_async: the colours that a step may have.
         pivots: whether there may be points of no return.
         gaps: whether there may be steps without a compensation.
@@ -83,6 +82,7 @@ class Shape:
     """
 
     names: tuple[str, ...] = NAMES
+    tags: tuple[str, ...] = ("m", "n")
     is_async: tuple[bool, ...] = (False, True)
     pivots: bool = True
     gaps: bool = True
@@ -96,6 +96,8 @@ ANY: Final = Shape()
 SYNC: Final = Shape(is_async=(False,))
 OWN: Final = Shape(left=False)
 """Without what earlier runs left, whose compensations are called on the way forward."""
+OTHER: Final[dict[str, Any]] = {"names": ("xray", "yankee", "zulu"), "tags": ("o", "p")}
+"""Names and tags that no other shape has."""
 COMPENSABLE: Final = Shape(left=False, pivots=False, gaps=False, promises=False)
 """Every effect can be made up for, and every compensation makes up for an effect."""
 GIVEN: Final[tuple[Given, ...]] = ("argument", "method")
@@ -145,14 +147,14 @@ class _Sketch:
         return Joined(tuple(self.part(depth) for _ in range(size)), self.draw(_pick(*JOININGS)))
 
     def wrapped(self, inner: Term) -> Term:
-        tags = ("m", "n", "m", "n", "boom") if self.shape.failing else ("m", "n")
+        tags = (*self.shape.tags * 2, "boom") if self.shape.failing else self.shape.tags
         return Wrapped(self.draw(_pick(*WRAPPINGS)), self.draw(_pick(*tags)), inner)
 
     def part(self, depth: int) -> Term:
         kind = self.draw(_pick(*self.kinds)) if depth < 3 else "step"
         match kind:
             case "pure":
-                return Pure(self.draw(_pick("m", "n")))
+                return Pure(self.draw(_pick(*self.shape.tags)))
             case "boom":
                 return Pure("boom")
             case "failing":

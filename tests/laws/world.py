@@ -121,6 +121,7 @@ class World:
         self.cancelled = False
         self.advance: Callable[[float], object] = lambda _: None
         self._taken: Counter[str] = Counter()
+        self.hangs = 0
         self._hung: list[tuple[threading.Event, threading.Thread]] = []
         self._latest = ""
 
@@ -230,6 +231,7 @@ class World:
                 released = threading.Event()
                 self._hung.append((released, threading.current_thread()))
                 self.advance(SECONDS + 1)
+                self.hangs += 1
                 released.wait()
             case _:
                 pass
@@ -315,12 +317,21 @@ class PlanClock(VirtualClock):
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
+        self._given_up = 0
         world.advance = self.advance
 
     def sleep(self, seconds: float, /) -> None:
         """Let time pass, unless the pause is interrupted."""
         self._world.pause()
         super().sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float, /) -> bool:
+        """Wait until the call has answered or hangs, however long its thread takes to get there."""
+        while not event.wait(0.001):
+            if self._world.hangs > self._given_up:
+                self._given_up = self._world.hangs
+                return False
+        return True
 
 
 class _Timer:
