@@ -217,7 +217,6 @@ def test_a_misspelt_keyword_names_those_there_are() -> None:
 
 def test_an_observer_of_the_wrong_colour_is_refused() -> None:
     """A coroutine function would never be awaited, so it is no observer."""
-
     nothing: Saga[int, int] = identity()
 
     async def listen(event: object) -> None:
