@@ -7,6 +7,8 @@ compensated, last completed first.
 Read ``sagalib.core`` in the order that its docstring gives.
 """
 
+from typing import TYPE_CHECKING
+
 from sagalib.core import events
 from sagalib.core.errors import (
     IllegalReply,
@@ -43,11 +45,13 @@ from sagalib.core.saga import Async, Saga, Sync, arrow, chain, fail, identity
 from sagalib.core.stages import async_stage, stage
 from sagalib.core.status import Status, StepStatus, status_of
 from sagalib.core.steps import AsyncStep, Step, StepSettings, compensating, step
-from sagalib.drivers.aio import run_async
 from sagalib.drivers.calls import Observer, current_call, outcome_of
 from sagalib.drivers.clock import AsyncClock, Clock
 from sagalib.drivers.simulated import simulate
 from sagalib.drivers.sync import run
+
+if TYPE_CHECKING:
+    from sagalib.drivers.aio import run_async
 
 __all__ = [
     "Async",
@@ -112,3 +116,14 @@ __all__ = [
     "status_of",
     "step",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import ``run_async`` when it is first asked for: who runs plain sagas needs no asyncio."""
+    if name == "run_async":
+        from sagalib.drivers.aio import run_async  # noqa: PLC0415 - that is the point
+
+        globals()[name] = run_async
+        return run_async
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

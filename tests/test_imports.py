@@ -181,6 +181,7 @@ def test_importing_the_package_loads_no_extra() -> None:
 
     assert "sagalib" in loaded
     assert [] == sorted(loaded - sys.stdlib_module_names - DEPENDENCIES - {"attr", "sagalib"})
+    assert "asyncio" not in loaded  # only run_async needs it
 
 
 # ------------------------------------------------------------------ the front door
@@ -193,10 +194,13 @@ def test_the_front_door_is_sorted() -> None:
 
 def test_the_front_door_is_complete() -> None:
     """What `sagalib` defines or imports is in `__all__`; of its modules only `events` is."""
+    assert callable(sagalib.run_async)  # imported when it is first asked for
     public = [
         name
         for name, value in vars(sagalib).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and name != "TYPE_CHECKING"
     ]
 
     assert sorted([*public, "events"]) == list(sagalib.__all__)

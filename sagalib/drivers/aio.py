@@ -147,7 +147,7 @@ class _AsyncRun(Turns):
             while self.concluded is None:
                 while self.is_unwinding():
                     await self.unwind_shielded()
-                await self.guarded_turn()
+                await self.guarded_turn(back=False)
                 self.notice_swallowed_cancel()
             return self.outcome()
         except BaseException as interrupt:
@@ -175,23 +175,24 @@ class _AsyncRun(Turns):
 
     async def unwind(self) -> None:
         while self.is_unwinding():
-            await self.guarded_turn()
+            await self.guarded_turn(back=True)
 
-    async def guarded_turn(self) -> None:
+    async def guarded_turn(self, *, back: bool) -> None:
         try:
-            await self.turn()
+            await self.turn(back=back)
         except BaseException as interrupt:
             if isinstance(interrupt, GeneratorExit) and not _in_a_task():
                 raise  # the coroutine is being closed, without a loop: nothing can be awaited
-            back = self.is_unwinding()
             self.note(interrupt)
             if back and isinstance(interrupt, asyncio.CancelledError):
                 self.interrupts.pop()  # that of the unwinding's own task is not the caller's
 
-    async def turn(self) -> None:
+    async def turn(self, *, back: bool) -> None:
         if not self.goes_on():
             self.conclude()
             return
+        if self.is_unwinding() and not back:
+            return  # a cancel has turned it: the way back is for a task of its own
         if self.waits():
             if self.machine.function is None:
                 await self.pause()

@@ -5,16 +5,15 @@ Every wait of a driver goes through one, so that a test can make time stand stil
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
 from typing import Final, Protocol, final
 
-__all__ = ["AsyncClock", "Clock", "LoopClock", "SystemClock"]
+__all__ = ["EPOCH", "AsyncClock", "Clock", "SystemClock", "Timer"]
 
 SECOND_NS: Final[int] = 1_000_000_000
-_EPOCH: Final = time.time_ns() - time.monotonic_ns()
+EPOCH: Final = time.time_ns() - time.monotonic_ns()
 
 
 class Clock(Protocol):
@@ -71,7 +70,7 @@ class AsyncClock(Protocol):
 class SystemClock:
     """The machine's own time, monotonic."""
 
-    epoch_ns: int = _EPOCH
+    epoch_ns: int = EPOCH
     now_ns: staticmethod[[], int] = staticmethod(time.monotonic_ns)
 
     def sleep(self, seconds: float, /) -> None:
@@ -81,22 +80,3 @@ class SystemClock:
     def wait(self, event: threading.Event, seconds: float, /) -> bool:
         """Wait until ``event`` is set, ``seconds`` at the most."""
         return event.wait(min(seconds, threading.TIMEOUT_MAX))
-
-
-@final
-class LoopClock:
-    """The time of the running event loop: that of a test's loop too."""
-
-    epoch_ns: int = _EPOCH
-
-    def now_ns(self) -> int:
-        """Give the time of the loop in nanoseconds."""
-        return round(asyncio.get_running_loop().time() * SECOND_NS)
-
-    async def sleep(self, seconds: float, /) -> None:
-        """Wait ``seconds``."""
-        await asyncio.sleep(seconds)
-
-    def call_at(self, when_ns: int, callback: Callable[[], object], /) -> Timer:
-        """Call ``callback`` once ``now_ns`` has reached ``when_ns``."""
-        return asyncio.get_running_loop().call_at(when_ns / SECOND_NS, callback)

@@ -11,7 +11,8 @@ import asyncio
 from collections import defaultdict
 from weakref import WeakKeyDictionary
 
-from sagalib.drivers.clock import SECOND_NS, AsyncClock, LoopClock, Timer
+from sagalib.drivers.clock import SECOND_NS, AsyncClock, Timer
+from sagalib.drivers.loop_clock import LoopClock
 
 __all__ = ["Watch", "Watchdog", "watchdog_of"]
 

@@ -178,6 +178,8 @@ def check_cancelled(report: Report, times: int) -> None:
     assert report.thrown[0] is report.raised
     assert times == report.cancelling
     assert isinstance(report.outcome, Compensated)
+    # The caller's cancellation does not reach a call on the way back: none is made twice.
+    assert list(dict.fromkeys(report.world.keys)) == report.world.keys
     check_forward(report)
 
 
@@ -672,6 +674,46 @@ def test_cancelled_in_a_backoff() -> None:
     assert cancelling == 1
     assert ["a", "b"] == world.begun
     assert [("undo", "a")] == world.back
+
+
+async def nine_seconds() -> None:
+    """Suspend once, for long."""
+    await asyncio.sleep(9)
+
+
+async def two_seconds() -> None:
+    """Suspend once."""
+    await asyncio.sleep(2)
+
+
+@pytest.mark.parametrize("how", ["in a backoff", "in a plain step", "swallowed"])
+def test_cancelled_again_and_again(how: str) -> None:
+    """However a run was cancelled, the cancellations that follow never reach a compensation."""
+    world = World()
+
+    async def main() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        lasts: dict[str, AsyncPart] = {
+            "in a backoff": coroutine(
+                world, "b", during=immediately, answers=(no("busy"),), retries=Retry(1, wait=100.0)
+            ),
+            "in a plain step": plain(world, "b", during=task.cancel, answers=(no("no"),)),
+            "swallowed": coroutine(world, "b", during=stubborn, answers=(no("no"),), timeout=None),
+        }
+        # While the step goes on, and then four times while `a` is compensated.
+        for when in (9.5, 10.2, 10.4, 10.6, 10.8):
+            loop.call_at(when, task.cancel)
+        first = coroutine(world, "a", during=nine_seconds, during_back=two_seconds)
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await run_async(first >> lasts[how])
+        assert isinstance(outcome_of(caught.value), Compensated)
+        return task.cancelling()
+
+    assert run_virtual(main()) == (6 if how == "in a plain step" else 5)
+    assert [("undo", "a")] == world.back
+    assert len(world.keys) == 1
 
 
 # -- a timeout and a cancellation at once ---------------------------------------------------------

@@ -29,7 +29,7 @@ from sagalib import (
     run,
     run_async,
 )
-from sagalib.drivers.clock import LoopClock
+from sagalib.drivers.loop_clock import LoopClock
 from tests.drivers.world import join_calls, threads_of_calls
 from tests.support.time import VirtualClock, run_virtual
 

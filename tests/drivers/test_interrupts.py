@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dis
+import inspect
 import itertools
 import linecache
 import signal
@@ -154,6 +155,14 @@ def on_a_thread(world: World) -> Part:
 SCENARIOS = (success, failure, doubt, bad_compensation, on_a_thread)
 
 
+def trace_with(tracer: Callable[[FrameType, str, object], Any]) -> None:
+    """Set the trace function; let it see instructions, too."""
+    frame = inspect.currentframe()
+    assert frame is not None
+    frame.f_trace_opcodes = True  # CPython 3.12 looks for such a frame when the function is set
+    sys.settrace(tracer)
+
+
 @define
 class Attempt:
     """A run that was interrupted at one point."""
@@ -231,7 +240,7 @@ def interrupted_at(
 
     before = sys.gettrace()
     observers: list[Callable[[Event], object]] = [str] if observe else []
-    sys.settrace(tracer)
+    trace_with(tracer)
     try:
         attempt.returned = run(
             saga, run_id="interrupted", clock=PatientClock(first), observers=observers
@@ -372,7 +381,7 @@ def test_the_jumps_back_of_the_driver_are_guarded(scenario: Callable[[World], Pa
         return tracer
 
     trace = sys.gettrace()
-    sys.settrace(tracer)
+    trace_with(tracer)
     try:
         run(scenario(world), clock=PatientClock(), observers=[str])
     finally:

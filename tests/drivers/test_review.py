@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import threading
@@ -48,7 +47,6 @@ print(run(saga, 1).unwrap())
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork to go wrong")
 def test_forked_children_have_keys_of_their_own() -> None:
     """A child that was forked shares no made-up run id, so no key, with its parent or siblings."""
     done = subprocess.run(

@@ -28,7 +28,8 @@ from sagalib import (
 )
 from sagalib.core.machine import begin, decide, evolve
 from sagalib.core.owed import owed_by
-from sagalib.drivers.clock import LoopClock, SystemClock
+from sagalib.drivers.clock import SystemClock
+from sagalib.drivers.loop_clock import LoopClock
 from tests.defects.colours import ASYNC, SYNC, World, pass_on, refuse
 from tests.defects.planted import planted
 from tests.support.time import VirtualClock, run_virtual
