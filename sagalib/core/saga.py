@@ -72,6 +72,7 @@ M = TypeVar("M", bound=Async)
 M2 = TypeVar("M2", bound=Async)
 
 _SHOWN = 10
+_UNNAMED = "saga"
 
 
 class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
@@ -206,7 +207,7 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
         self,
         left: tuple[Instruction, ...] | Saga[Any, Any, Any, Any, Any],
         right: Saga[Any, Any, Any, Any, Any] | None = None,
-        name: str = "saga",
+        name: str = _UNNAMED,
     ) -> None:
         """Join two sagas, or hold a word of instructions."""
         put = object.__setattr__
@@ -336,7 +337,7 @@ def _concatenate(
     if not isinstance(right, Saga):
         raise InvalidSaga(_not_a_saga(right))
     second: Saga[Any, Any, Any, Any, Any] = came
-    if _is_empty(left):
+    if _is_empty(left) and not (_is_empty(second) and left.name != _UNNAMED):
         return second
     if _is_empty(second):
         return left

@@ -178,10 +178,10 @@ class _Past:
         return self.left
 
 
-def by_machine(case: Case, saga: AnySaga | None = None) -> Seen:
+def by_machine(case: Case, saga: AnySaga | None = None, run_id: str = RUN_ID) -> Seen:
     """Run a case by a loop of our own over the pure machine."""
     world = World(case.plan, scripted=True)
-    machine = begin(case.saga if saga is None else saga, case.value, RUN_ID, stop=case.stop)
+    machine = begin(case.saga if saga is None else saga, case.value, run_id, stop=case.stop)
     questions: list[Asked] = []
     pairs: set[tuple[type, type]] = set()
     log = list(opening(machine))
@@ -216,7 +216,7 @@ def _outcome(machine: Machine, log: tuple[Event, ...]) -> Outcome[Any, Any, Any]
     in_doubt, failures, past = (
         in_doubt_of(machine),
         failures_of(machine),
-        _Past(RUN_ID, log, owed_by(machine)),
+        _Past(machine.book.run_id, log, owed_by(machine)),
     )
     progress = machine.progress
     assert isinstance(progress, Ended)

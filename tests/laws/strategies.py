@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import pairwise, product
+from itertools import count, pairwise, product
 from random import Random
 from typing import Any, Final
 
@@ -128,6 +128,7 @@ class _Sketch:
     def __init__(self, draw: st.DrawFn, shape: Shape) -> None:
         self.draw = draw
         self.shape = shape
+        self.runs = count(1)
         kinds = ["step"] * 24
         kinds += ["pure", "identity", "joined", "wrapped", "wrapped", "wrapped"]
         kinds += ["left"] * 2 if shape.left else []
@@ -185,7 +186,9 @@ class _Sketch:
         if self.draw(_pick(True, False)):
             parts.append(Failing("no"))
         term = Joined(tuple(parts))
-        return Left(term, draw_plan(self.draw, build(term)), self.draw(_pick(False, True)))
+        plan, stop = draw_plan(self.draw, build(term)), self.draw(_pick(False, True))
+        # Runs have ids of their own, and so have the keys of what they left.
+        return Left(term, plan, stop, f"earlier:{next(self.runs)}")
 
 
 @cache

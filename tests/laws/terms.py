@@ -94,6 +94,7 @@ class Left:
     inner: Term
     plan: Plan = field(hash=False)
     stop: bool
+    run_id: str
 
 
 Term: TypeAlias = "StepTerm | Pure | Failing | Joined | Wrapped | Left"
@@ -160,11 +161,11 @@ def build(term: Term, functions: Functions = ACTS) -> AnySaga:
             return _joined([build(part, functions) for part in parts], how)
         case Wrapped(kind, tag, inner):
             return _wrapped(kind, tag, build(inner, functions), functions)
-        case Left(inner, plan, stop):
+        case Left(inner, plan, stop, run_id):
             # Interpreters build sagas.
             from tests.laws.interpreters import Case, by_machine
 
-            outcome = by_machine(Case(inner, plan, "before", stop)).outcome
+            outcome = by_machine(Case(inner, plan, "before", stop), run_id=run_id).outcome
             left: AnySaga = arrow(as_none)
             if isinstance(outcome, Ok):
                 return left >> outcome.compensation

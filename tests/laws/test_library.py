@@ -13,10 +13,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagalib import Event, Status, Suspended, replay, status_of
+from sagalib import Event, Fatal, Status, Suspended, replay, status_of
 from sagalib.core.messages import Invoke
 from sagalib.core.paths import parse
 from tests.laws.interpreters import (
+    RUN_ID,
     Case,
     Seen,
     by_machine,
@@ -287,7 +288,7 @@ def test_l82_two_calls_share_a_key_if_and_only_if_one_repeats_the_other(case: Ca
                 assert (name, repeats) == (name, call.key == other.key)
 
 
-@given(cases(evolve(ANY, names=STRANGE_NAMES)), st.sampled_from(["r", "r:1", "r-1.execute", "0"]))
+@given(cases(evolve(OWN, names=STRANGE_NAMES)), st.sampled_from(["r", "r:1", "r-1.execute", "0"]))
 def test_l82_keys_are_injective(case: Case, run_id: str) -> None:
     """From a key, whatever the names, run id, path, direction and count of answers can be read."""
     for name, interpret in _drivers(case).items():
@@ -300,6 +301,23 @@ def test_l82_keys_are_injective(case: Case, run_id: str) -> None:
             assert (name, answers.get(path, 0)) == (name, int(number))
             assert parse(path)[-1].name in {*STRANGE_NAMES, "named m", "named n", "named boom"}
             answers[path] = answers.get(path, 0) + (entry.answer in DEFINITE)
+
+
+@given(cases(evolve(OWN, promises=False)))
+def test_l82_a_residual_goes_on_with_the_keys_of_its_run(case: Case) -> None:
+    """What a residual calls has the key of the call that it repeats, or a new one of its run."""
+    for name, interpret in interpreters_of(case).items():
+        seen = interpret(case)
+        if not isinstance(seen.outcome, Fatal):
+            continue
+        used = {(entry.path, entry.direction): entry for entry in seen.ledger}
+        for entry in interpret(Case(case.term), seen.outcome.residual).ledger:
+            before = used.get((entry.path, entry.direction))
+            if before is not None and before.answer not in DEFINITE:
+                assert (name, before.key) == (name, entry.key)
+            else:
+                assert entry.key not in [other.key for other in seen.ledger]
+                assert entry.key.startswith(f"{RUN_ID}/{entry.path}/{entry.direction}/")
 
 
 def _kinds(seen: Seen) -> list[tuple[object, ...]]:

@@ -127,3 +127,13 @@ def test_many_steps_are_composed_in_either_nesting() -> None:
     assert left == pickle.loads(pickle.dumps(right))
     assert "... 19,991 more" in repr(left)
     assert 7 == run(left, 7).unwrap()
+
+
+def test_an_empty_saga_keeps_its_name_beside_identity() -> None:
+    """`identity()` is a unit for an empty saga that has a name, on both sides."""
+    named: Saga[int, int] = identity()
+    named = named.named("nothing")
+    unit: Saga[int, int] = identity()
+
+    assert named == unit >> named
+    assert named == named >> unit
