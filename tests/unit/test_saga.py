@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sagalib import AsyncStep, Step, arrow, chain, fail, identity, run
+from sagalib import AsyncStep, Saga, Step, arrow, chain, fail, identity, run
 from tests.defects.colours import AnySaga, coroutine_function, pass_on
 
 A, B, C = (Step(pass_on, name=name) for name in "abc")
