@@ -10,14 +10,14 @@ from typing import Any, TypeAlias
 from returns.result import Result
 from typing_extensions import TypeVar
 
-from sagalib.core.errors import InvalidSaga, NoAnswer
+from sagalib.core.errors import InvalidOption, InvalidSaga, NoAnswer, shown
 from sagalib.core.history import History, Trace, conclude, taken_in
 from sagalib.core.machine import begin, understand
 from sagalib.core.messages import Call, Cancel, Late, Refused, Reply, Unknown
 from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
 from sagalib.core.paths import check_run_id
 from sagalib.core.saga import Saga
-from sagalib.core.state import Ended, Machine, call_of, step_of
+from sagalib.core.state import AnySaga, Ended, Machine, call_of, step_of
 from sagalib.drivers.calls import (
     CURRENT,
     NOTHING,
@@ -71,7 +71,8 @@ def simulate(
 
     Raises:
         NoAnswer: the script has no answer for a call of an async step.
-        InvalidSaga, InvalidOption: an argument is not as it should be.
+        InvalidSaga, InvalidOption: an argument is not as it should be, or a path of the script is
+            none of the saga.
     """
     check(saga, (), on_compensation_failure)
     given: Any = script
@@ -81,7 +82,7 @@ def simulate(
             f'got {type(given).__qualname__}: write script={{"charge": [Failure("declined")]}}'
         )
         raise InvalidSaga(msg)
-    answer = script if callable(script) else _from_table(script)
+    answer = script if callable(script) else _from_table(script, saga)
     start = machine = begin(
         saga, value, check_run_id(run_id), stop=on_compensation_failure == "stop"
     )
@@ -102,7 +103,25 @@ def _key_of(call: Call) -> str:
     return call.path if call.direction == "execute" else f"{call.path}:{call.direction}"
 
 
-def _from_table(table: Mapping[str, Sequence[Answer]]) -> Callable[[Call], Answer | None]:
+def _from_table(
+    table: Mapping[str, Sequence[Answer]], saga: AnySaga
+) -> Callable[[Call], Answer | None]:
+    paths = [path for path in saga.paths if path is not None]
+    known = {f"{path}{suffix}" for path in paths for suffix in ("", ":compensate", ":settle")}
+    for key, answers in table.items():
+        if key not in known:
+            msg = (
+                f"a script answers the calls of {', '.join(paths[:10])}, also :compensate and "
+                f":settle; got {shown(key)}. Write one of these paths"
+            )
+            raise InvalidOption(msg)
+        given: Any = answers
+        if not isinstance(given, (list, tuple)):
+            msg = (
+                f"a script gives a list of answers for each path, got {type(given).__qualname__} "
+                f"for {shown(key)}: write {{{key!r}: [Success(1)]}}"
+            )
+            raise InvalidOption(msg)
     left = {key: deque(answers) for key, answers in table.items()}
 
     def answer(call: Call) -> Answer | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from returns.result import Result, Success
+from returns.result import Failure, Result, Success
 
-from sagalib import AsyncStep, InvalidSaga, Step, chain, simulate
+from sagalib import AsyncStep, InvalidOption, InvalidSaga, Step, chain, simulate
 
 
 def reserve(value: int) -> Result[int, str]:
@@ -56,4 +56,28 @@ def test_a_number_is_no_script() -> None:
     assert (
         "a script is a mapping from paths to answers, or a function of a call; "
         'got int: write script={"charge": [Failure("declined")]}'
+    ) == str(raised.value)
+
+
+def test_a_misspelt_path_is_refused() -> None:
+    """A script that names no step of the saga would pass without a fault: it is refused."""
+    with pytest.raises(InvalidOption) as raised:
+        simulate(Step(reserve), 1, {"resrve": [Success(1)]})
+
+    assert (
+        "a script answers the calls of reserve, also :compensate and :settle; got 'resrve'. "
+        "Write one of these paths"
+    ) == str(raised.value)
+
+
+def test_one_answer_is_no_list_of_answers() -> None:
+    """`{"reserve": Failure(...)}` is refused: a path has a list of answers."""
+    script: Any = {"reserve": Failure("x")}
+
+    with pytest.raises(InvalidOption) as raised:
+        simulate(Step(reserve), 1, script)
+
+    assert (
+        "a script gives a list of answers for each path, got Failure for 'reserve': "
+        "write {'reserve': [Success(1)]}"
     ) == str(raised.value)
