@@ -1,8 +1,7 @@
 """The checks, as nox sessions: `nox -s quick` while working, `.ci/run` for everything."""
 
-import os
-import re
 import shutil
+import statistics
 import sys
 from pathlib import Path
 
@@ -20,8 +19,17 @@ DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", HERE}, key=lambda version: int(version.split(".")[1]))
 
-MOST_MILLISECONDS_OF_IMPORT = 150
+# A time means nothing on a shared machine: the bound is a multiple of what the dependencies take.
+MOST_OF_IMPORT = 2.2
 ROUNDS_OF_IMPORT = 15
+IMPORT = """
+from time import perf_counter as now
+began = now()
+import attrs, returns.result, typing_extensions
+between = now()
+import sagalib
+print(between - began, now() - began)
+"""
 
 
 def group(name: str) -> list[str]:
@@ -62,10 +70,14 @@ def quick(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests on each supported Python, with the coverage gate on one of them."""
+    """Run all tests on each supported Python; on one of them with more examples and coverage."""
     install_wheel(session, *group("test"))
-    coverage = ["--cov", "--cov-config=pyproject.toml"] if session.python == HERE else []
-    run_tests(session, *coverage, profile="ci")
+    if session.python != HERE:
+        run_tests(session, profile="quick")
+        return
+    run_tests(session, "-m", "not slow", "--cov", "--cov-config=pyproject.toml", profile="ci")
+    # Apart: the tracing of coverage and that of the tests which interrupt every line add up.
+    run_tests(session, "-m", "slow", profile="ci")
 
 
 @nox.session
@@ -113,20 +125,22 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def import_time(session: nox.Session) -> None:
-    """Check that `import sagalib` is fast: the best of several rounds, as Python counts it."""
+    """Check that `import sagalib` is fast: against its dependencies, the median of rounds."""
     install_wheel(session)
     session.chdir(session.virtualenv.location)
-    best = min(_import_milliseconds(session) for _ in range(ROUNDS_OF_IMPORT))
-    session.log(f"import sagalib: {best:.0f} ms, at most {MOST_MILLISECONDS_OF_IMPORT} allowed")
-    if best > MOST_MILLISECONDS_OF_IMPORT:
+    rounds = [_import_seconds(session) for _ in range(ROUNDS_OF_IMPORT)]
+    ratio = statistics.median(whole / dependencies for dependencies, whole in rounds)
+    best = min(whole for _, whole in rounds) * 1000
+    session.log(
+        f"import sagalib: {ratio:.2f} times its dependencies, at most {MOST_OF_IMPORT} allowed; "
+        f"{best:.0f} ms in the best round"
+    )
+    if ratio > MOST_OF_IMPORT:
         session.error("import sagalib takes too long: python -X importtime -c 'import sagalib'")
 
 
-def _import_milliseconds(session: nox.Session) -> float:
-    printed = session.run(
-        "python", "-X", "importtime", "-c", "import sagalib", silent=True, log=False
-    )
-    line = re.search(r"import time: +\d+ \| +(\d+) \| sagalib$", str(printed), re.MULTILINE)
-    if line is None:
-        session.error(f"python -X importtime shows no line for sagalib:{os.linesep}{printed}")
-    return int(line[1]) / 1000
+def _import_seconds(session: nox.Session) -> tuple[float, float]:
+    """Give the seconds that the dependencies take, and those with the package."""
+    printed = str(session.run("python", "-c", IMPORT, silent=True, log=False))
+    dependencies, whole = map(float, printed.split()[-2:])
+    return dependencies, whole
