@@ -257,7 +257,8 @@ class History:
             if not begun and _is_of_call(reply):
                 yield asked(before, at(began, self.epoch))
             yield from answered(before, reply, after, at(ended, self.epoch))
-            begun = isinstance(reply, Cancel) and reply.in_flight
+            if not isinstance(reply, e.LateReply):  # which may come while a call is in flight
+                begun = isinstance(reply, Cancel) and reply.in_flight
 
     def owed(self) -> Saga[None, None, Never, Any]:
         """Give the compensations that can still be run, as a saga."""

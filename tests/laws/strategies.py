@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from attrs import evolve, frozen
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from sagalib import Retry
@@ -30,6 +31,9 @@ from tests.laws.terms import (
     steps_of,
 )
 from tests.laws.world import HARD, SOFT, Answer, Boom, Plan, Refusal, where
+
+HALF: Final = settings(max_examples=max(25, settings().max_examples // 2))
+"""For properties that run a saga many times."""
 
 NAMES: Final = ("alfa", "bravo", "charlie", "delta")
 STRANGE_NAMES: Final = (

@@ -13,6 +13,7 @@ from sagalib import Ok, Saga, chain, fail, identity
 from tests.laws.interpreters import Case, Seen, by_machine, everywhere, interpreters_of
 from tests.laws.strategies import (
     ANY,
+    HALF,
     OTHER,
     OWN,
     Joint,
@@ -51,6 +52,7 @@ def back_calls(seen: Seen) -> list[tuple[object, ...]]:
     ]
 
 
+@HALF
 @given(cases())
 def test_l01_identity_before_a_saga_is_the_saga(case: Case) -> None:
     """`identity() >> p` runs as `p` does."""
@@ -58,6 +60,7 @@ def test_l01_identity_before_a_saga_is_the_saga(case: Case) -> None:
     assert_same_runs(case, case.saga, unit >> case.saga)
 
 
+@HALF
 @given(cases())
 def test_l02_identity_after_a_saga_is_the_saga(case: Case) -> None:
     """`p >> identity()` runs as `p` does."""
@@ -65,6 +68,7 @@ def test_l02_identity_after_a_saga_is_the_saga(case: Case) -> None:
     assert_same_runs(case, case.saga, case.saga >> unit)
 
 
+@HALF
 @given(joint_cases(P, Q, P))
 def test_l03_sequence_is_associative(joint: Joint) -> None:
     """Both bracketings of three sagas run alike."""
@@ -72,6 +76,7 @@ def test_l03_sequence_is_associative(joint: Joint) -> None:
     assert_same_runs(joint.case, (p >> q) >> r, p >> (q >> r))
 
 
+@HALF
 @given(joint_cases(P, Q, P))
 def test_l04_chain_is_the_fold_of_sequence(joint: Joint) -> None:
     """`chain` of sagas runs as they do joined one by one, of one as itself, of none as identity."""
@@ -120,6 +125,7 @@ def test_l07_what_follows_a_saga_that_fails_changes_nothing(joint: Joint) -> Non
     assert_same_runs(joint.case, failing, failing >> q)
 
 
+@HALF
 @given(joint_cases(TOTAL, evolve(TOTAL, **OTHER)))
 def test_l08_the_compensation_of_a_sequence_is_that_of_its_parts_the_second_first(
     joint: Joint,
@@ -177,12 +183,14 @@ def _same(value: object) -> object:
     return value
 
 
+@HALF
 @given(cases())
 def test_l10_mapping_identity_changes_nothing(case: Case) -> None:
     """`p.map(identity)` runs as `p` does."""
     assert_same_runs(case, case.saga, case.saga.map(_same))
 
 
+@HALF
 @given(cases())
 def test_l11_mapping_twice_is_mapping_the_composition(case: Case) -> None:
     """`p.map(f).map(g)` runs as `p.map(g after f)` does, and gives `g(f(value))`."""
@@ -196,6 +204,7 @@ def test_l11_mapping_twice_is_mapping_the_composition(case: Case) -> None:
     )
 
 
+@HALF
 @given(cases())
 def test_l12_contramapping_identity_changes_nothing(case: Case) -> None:
     """`p.contramap(identity)` runs as `p` does."""
@@ -213,6 +222,7 @@ def test_l13_contramap_is_applied_to_what_the_saga_gets(case: Case) -> None:
         assert (name, direct[name].body) == (name, seen.body)
 
 
+@HALF
 @given(cases())
 def test_l14_mapping_never_changes_what_a_compensation_gets(case: Case) -> None:
     """All calls of `p.map(f)`, there and back and still owed, are those of `p`, with its values."""

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import evolve
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sagalib import Event, Fatal, Status, Suspended, replay, status_of
+from sagalib import Event, Fatal, Retry, Status, Suspended, replay, status_of
 from sagalib.core.messages import Invoke
 from sagalib.core.paths import parse
 from tests.laws.interpreters import (
@@ -28,11 +28,19 @@ from tests.laws.interpreters import (
     interpreters_of,
     told,
 )
-from tests.laws.strategies import ANY, OWN, STRANGE_NAMES, SYNC, cases
-from tests.laws.terms import AnySaga, coloured, with_functions
+from tests.laws.strategies import ANY, HALF, OWN, STRANGE_NAMES, SYNC, cases
+from tests.laws.terms import AnySaga, StepTerm, coloured, with_functions
 from tests.laws.test_algebra import Forbidden, ForbiddenAsync
-from tests.laws.world import DEFINITE, Answer, Boom
+from tests.laws.world import DEFINITE, HARD, Answer, Boom
 from tests.support.time import run_virtual
+
+LATE_REPLY_AMID_AN_INTERRUPT: Final = Case(
+    StepTerm("alfa", settled="argument", timeout=HARD),
+    {"alfa": (Answer.TIMEOUT,), "alfa:settle": (Answer.CUT,)},
+)
+CANCELLED_AFTER_A_PAUSE: Final = Case(
+    StepTerm("alfa", retries=Retry(1, wait=1.0)), {"alfa": (Answer.ERR, Answer.CANCEL)}
+)
 
 
 def _forbidden(saga: AnySaga) -> AnySaga:
@@ -42,6 +50,8 @@ def _forbidden(saga: AnySaga) -> AnySaga:
 
 
 @given(cases())
+@example(LATE_REPLY_AMID_AN_INTERRUPT)
+@example(CANCELLED_AFTER_A_PAUSE)
 def test_l76_replay_gives_the_outcome_and_calls_no_step(case: Case) -> None:
     """Replaying a log gives all that the run told, with steps that must not be called."""
     saga = case.saga
@@ -89,6 +99,7 @@ def test_l78_status_is_an_action_of_logs(case: Case) -> None:
         assert whole == live
 
 
+@HALF
 @given(cases(OWN))
 def test_l78_the_status_of_a_whole_log_is_that_of_its_outcome(case: Case) -> None:
     """A finished log has the state, reason and doubts of its outcome, and names what stands."""
@@ -225,6 +236,7 @@ def _spied(saga: AnySaga, calls: list[object]) -> AnySaga:
     return with_functions(saga, lambda old, is_async: (_AsyncSpy if is_async else _Spy)(old, calls))
 
 
+@HALF
 @given(cases())
 def test_l81_instrumenting_steps_is_invisible(case: Case) -> None:
     """A saga whose functions are watched runs as before, and each call is seen once."""
@@ -253,6 +265,7 @@ def _broken(_: Event) -> None:
 
 
 @given(cases())
+@example(LATE_REPLY_AMID_AN_INTERRUPT)
 def test_l81_observers_change_nothing(case: Case) -> None:
     """With observers, one of which raises on each event, a run is the same and reports it once."""
     logger, reports = logging.getLogger("sagalib"), _Reports()
@@ -341,6 +354,7 @@ def evolve_key(entry: Any) -> Any:
     return entry._replace(key=entry.key.split("/", 1)[1])
 
 
+@HALF
 @given(cases())
 def test_l91_running_changes_no_value(case: Case) -> None:
     """A saga that has run is equal to itself before, hashes alike, and runs again alike."""

@@ -22,7 +22,7 @@ from sagalib import (
 from sagalib.core.events import StepCompensated, StepOk
 from tests.laws.interpreters import Case, Seen, everywhere, interpreters_of
 from tests.laws.reading import Way, back, completed_pivot, forward, is_in_doubt, is_late, owed, ways
-from tests.laws.strategies import COMPENSABLE, OWN, cases, resumed_cases
+from tests.laws.strategies import COMPENSABLE, HALF, OWN, cases, resumed_cases
 from tests.laws.terms import StepTerm, Term, changed, parts_of, steps_of
 from tests.laws.world import SECONDS, SUCCEEDED, Answer, Effect, Refusal, output_of
 
@@ -164,6 +164,7 @@ def test_l23_after_ok_nothing_was_compensated(case: Case) -> None:
             assert (name, []) == (name, back(seen))
 
 
+@HALF
 @given(cases(OWN))
 def test_l24_a_failing_run_goes_the_way_of_the_run_without_faults_and_then_back(case: Case) -> None:
     """Completions are a prefix of those without faults; no execute follows a compensation."""
@@ -198,6 +199,7 @@ def _with_other_names(term: Term) -> Term:
     return changed(term, lambda step: evolve(step, name=RENAMED[step.name]))
 
 
+@HALF
 @given(cases(OWN))
 def test_l25_renaming_steps_renames_the_log_and_nothing_else(case: Case) -> None:
     """Steps under other names make the same calls, events and outcome, but for the names."""
@@ -210,6 +212,7 @@ def test_l25_renaming_steps_renames_the_log_and_nothing_else(case: Case) -> None
         assert (name, _renamed(repr(seen.log))) == (name, repr(came.log))
 
 
+@HALF
 @given(cases(OWN))
 def test_l26_continue_and_stop_end_in_the_same_kind(case: Case) -> None:
     """The policy for failed compensations changes neither kind nor reason of the outcome."""
@@ -220,6 +223,7 @@ def test_l26_continue_and_stop_end_in_the_same_kind(case: Case) -> None:
         assert (name, reasons[0]) == (name, reasons[1])
 
 
+@HALF
 @given(cases(OWN))
 def test_l27_the_log_under_stop_is_a_prefix(case: Case) -> None:
     """Under `stop` a run makes the first calls of that under `continue`, and writes its events."""
@@ -244,6 +248,7 @@ def test_l28_under_stop_what_stands_is_a_prefix_of_the_completions(case: Case) -
         assert (name, completed[: len(standing)]) == (name, standing)
 
 
+@HALF
 @given(cases(OWN, stop=False))
 def test_l29_which_compensations_are_tried_does_not_depend_on_how_they_end(case: Case) -> None:
     """Under `continue` the same is tried, in order and with its values, as if all succeeded."""

@@ -16,7 +16,6 @@ from returns.result import Failure, Result, Success
 from sagalib import (
     Compensated,
     Fatal,
-    Ok,
     Saga,
     Step,
     chain,
@@ -95,12 +94,14 @@ def check_values(build: Callable[[AnySaga, int], AnySaga], size: int) -> None:
 
 
 def check_runs(build: Callable[[AnySaga, int], AnySaga], size: int) -> None:
-    """Check a run that goes through and one that fails at the end."""
+    """Check a run that goes through all steps and then back."""
     undo = Undo()
     saga = build(Step(add, undo, timeout=None), size)
-    assert Ok(size) == run(saga, 0)
     undo.next = size
-    assert Compensated("no") == run(saga >> fail("no"), 0)
+    outcome = run(saga >> fail("no"), 0)
+    assert Compensated("no") == outcome
+    assert isinstance(outcome, Compensated)
+    assert size == outcome.context
     assert [] == undo.wrong
     assert 0 == undo.next
 
