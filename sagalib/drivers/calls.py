@@ -37,6 +37,7 @@ __all__ = [
     "Claim",
     "Observer",
     "OnCompensationFailure",
+    "after_fork",
     "check",
     "current_call",
     "is_late",
@@ -70,15 +71,15 @@ _counter = count(1)
 _in_use: dict[str, Claim] = {}
 
 
-def _after_fork() -> None:
+def after_fork() -> None:
     """Begin anew in a forked child: its ids are its own, and no run of the parent goes on there."""
     global _process  # noqa: PLW0603 - the one name of this process
     _process = uuid4().hex[:12]
     _in_use.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=after_fork)
 
 
 def current_call() -> Call:

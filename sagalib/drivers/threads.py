@@ -27,7 +27,7 @@ MAX_ABANDONED: Final = 32
 _abandoned: set[ThreadCall] = set()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_abandoned.clear)  # a forked child has none of the threads
 
 

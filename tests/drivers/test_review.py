@@ -28,6 +28,7 @@ from sagalib import (
     run_async,
     stage,
 )
+from sagalib.drivers import calls
 from tests.support.time import run_virtual
 
 FORKING = """
@@ -227,3 +228,14 @@ def test_an_observer_of_the_wrong_colour_is_refused() -> None:
         "an observer is a plain function, and 'listen' is a coroutine function: "
         "write `def`, and hand the event to a task"
     ) == str(raised.value)
+
+
+def test_a_forked_child_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a child does after a fork gives it ids of its own, and frees those of its parent."""
+    monkeypatch.setattr(calls, "_process", "parent")
+    monkeypatch.setattr(calls, "_in_use", {"taken": calls.Claim("taken")})
+
+    calls.after_fork()
+
+    assert not calls.new_run_id().startswith("parent-")
+    calls.Claim("taken").take()
