@@ -1,7 +1,6 @@
 """The checks, as nox sessions: `nox -s quick` while working, `.ci/run` for everything."""
 
 import shutil
-import statistics
 import sys
 from pathlib import Path
 
@@ -19,9 +18,11 @@ DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", HERE}, key=lambda version: int(version.split(".")[1]))
 
-# A time means nothing on a shared machine: the bound is a multiple of what the dependencies take.
-MOST_OF_IMPORT = 2.2
-ROUNDS_OF_IMPORT = 15
+# The promise is 150 ms. Where the dependencies alone take long, the machine is slow, not the
+# package: there the bound is a multiple of what they take.
+IMPORT_SECONDS = 0.150
+IMPORT_RATIO = 2.2
+IMPORT_ROUNDS = 15
 IMPORT = """
 from time import perf_counter as now
 began = now()
@@ -125,17 +126,18 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def import_time(session: nox.Session) -> None:
-    """Check that `import sagalib` is fast: against its dependencies, the median of rounds."""
+    """Check that `import sagalib` takes at most 150 ms, in the best of many rounds."""
     install_wheel(session)
     session.chdir(session.virtualenv.location)
-    rounds = [_import_seconds(session) for _ in range(ROUNDS_OF_IMPORT)]
-    ratio = statistics.median(whole / dependencies for dependencies, whole in rounds)
-    best = min(whole for _, whole in rounds) * 1000
+    rounds = [_import_seconds(session) for _ in range(IMPORT_ROUNDS)]
+    dependencies = min(alone for alone, _ in rounds)
+    whole = min(whole for _, whole in rounds)
+    bound = max(IMPORT_SECONDS, IMPORT_RATIO * dependencies)
     session.log(
-        f"import sagalib: {ratio:.2f} times its dependencies, at most {MOST_OF_IMPORT} allowed; "
-        f"{best:.0f} ms in the best round"
+        f"import sagalib: {whole * 1000:.0f} ms, its dependencies {dependencies * 1000:.0f} ms; "
+        f"at most {bound * 1000:.0f} ms allowed"
     )
-    if ratio > MOST_OF_IMPORT:
+    if whole > bound:
         session.error("import sagalib takes too long: python -X importtime -c 'import sagalib'")
 
 
