@@ -3,22 +3,23 @@
 It imports the standard library's pure parts, ``attrs``, ``returns`` and ``typing_extensions``; no
 clock, no dice, no threads, no input or output. Read it in this order, in one sitting::
 
-    errors      what raises: misuse and corrupt logs, never a failed step
-    paths       where a call stands in its saga: names, never positions
-    outcomes    Ok | Compensated | Fatal, and the reasons
-    policy      retries and timeouts as values
-    events      what happened, as facts
-    messages    a Command out, a Reply in: all that crosses the boundary
-    saga        the saga: a word of instructions, composed by concatenation
-    functions   functions as values: catching, star, last
-    steps       steps: one action with its compensation
-    stages      steps over a growing context
-    state       what a run is between two replies
-    machine     the one file that decides what happens next
-    owed        what is left of a run at its end
-    history     the log as a fold of the replies
-    replay      a stored log, interpreted again
-    status      where a run stands, as a fold of the log
+    errors        what raises: misuse and corrupt logs, never a failed step
+    paths         where a call stands in its saga: names, never positions
+    outcomes      Ok | Compensated | Fatal, and the reasons
+    policy        retries and timeouts as values
+    events        what happened, as facts
+    messages      a Command out, a Reply in: all that crosses the boundary
+    instructions  the letters of a saga's word
+    saga          the saga: a word of instructions, composed by concatenation
+    functions     functions as values: catching, star, last
+    steps         steps: one action with its compensation
+    stages        steps over a growing context
+    state         what a run is between two replies
+    machine       the one file that decides what happens next
+    owed          what is left of a run at its end
+    history       the log as a fold of the replies
+    replay        a stored log, interpreted again
+    status        where a run stands, as a fold of the log
 
 The picture::
 

@@ -17,6 +17,17 @@ from typing import Any, Final, TypeAlias, assert_never, cast
 from returns.result import Failure, Success
 
 from sagalib.core.errors import IllegalReply
+from sagalib.core.instructions import (
+    Arrow,
+    Fail,
+    Guard,
+    Keep,
+    Merge,
+    Owed,
+    Promise,
+    Unguard,
+    Unwind,
+)
 from sagalib.core.messages import (
     Cancel,
     Command,
@@ -32,17 +43,6 @@ from sagalib.core.messages import (
 )
 from sagalib.core.outcomes import Cancelled, CompensationFailed, Irreversible, Raised, TimedOut
 from sagalib.core.policy import Retry, Soft
-from sagalib.core.saga import (
-    Arrow,
-    Fail,
-    Guard,
-    Keep,
-    Merge,
-    Owed,
-    Promise,
-    Unguard,
-    Unwind,
-)
 from sagalib.core.state import (
     AnySaga,
     Book,

@@ -6,9 +6,10 @@ from typing import Any
 
 from attrs import evolve
 
+from sagalib.core.instructions import Instruction, Owed, Unwind
 from sagalib.core.machine import CANCELLED
 from sagalib.core.outcomes import CompensationFailed, Irreversible
-from sagalib.core.saga import Composite, Instruction, Owed, Saga, Unwind, identity
+from sagalib.core.saga import Composite, Saga, identity
 from sagalib.core.state import Book, Cell, Ended, Failed, Machine, oldest_first, path_at, step_at
 
 __all__ = ["failures_of", "in_doubt_of", "owed_by"]

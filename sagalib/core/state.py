@@ -17,9 +17,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from sagalib.core.errors import IllegalReply
+from sagalib.core.instructions import Instruction, Owed
 from sagalib.core.messages import Call, Direction
 from sagalib.core.policy import Timeout
-from sagalib.core.saga import Instruction, Owed, Saga
+from sagalib.core.saga import Saga
 from sagalib.core.steps import AnyStep
 
 __all__ = [

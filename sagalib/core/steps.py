@@ -29,9 +29,10 @@ from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, WrongColour, shown
 from sagalib.core.functions import is_coroutine_function, name_of
+from sagalib.core.instructions import Instruction, Promise
 from sagalib.core.paths import check_name
 from sagalib.core.policy import Retry, Soft, Timeout, as_retry, check_timeout
-from sagalib.core.saga import Async, Composite, Instruction, Promise, Saga, Sync
+from sagalib.core.saga import Async, Composite, Saga, Sync
 
 __all__ = [
     "AnyStep",

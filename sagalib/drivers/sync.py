@@ -9,11 +9,12 @@ from typing import Any, overload
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import WrongColour
+from sagalib.core.instructions import Owed, Promise, is_step
 from sagalib.core.machine import begin
 from sagalib.core.messages import Unknown
 from sagalib.core.outcomes import Outcome, TimedOut
 from sagalib.core.policy import Soft
-from sagalib.core.saga import Owed, Promise, Saga, Sync, is_step
+from sagalib.core.saga import Saga, Sync
 from sagalib.core.state import Machine, call_of
 from sagalib.drivers.calls import (
     CURRENT,

@@ -34,11 +34,11 @@ from sagalib import (
 )
 from sagalib.core.events import CancelRequested, LateReply
 from sagalib.core.history import answered, asked, opening
+from sagalib.core.instructions import Owed, Unwind
 from sagalib.core.machine import begin, decide, evolve, understand
 from sagalib.core.messages import Invoke, Reply, Woke
 from sagalib.core.owed import failures_of, in_doubt_of, owed_by
 from sagalib.core.policy import Soft
-from sagalib.core.saga import Owed, Unwind
 from sagalib.core.state import Ended, Machine, direction_of, path_of, step_of
 from tests.laws.terms import AnySaga, Term, build, steps_of
 from tests.laws.world import (

@@ -27,7 +27,8 @@ from sagalib import (
     star,
     step,
 )
-from sagalib.core.saga import Composite, Owed, Promise
+from sagalib.core.instructions import Owed, Promise
+from sagalib.core.saga import Composite
 from tests.laws.world import Act, Answer, AsyncAct, Boom, Plan, Refusal
 
 AnySaga: TypeAlias = Saga[Any, Any, Any, Any, Any]
