@@ -10,6 +10,7 @@ clock, no dice, no threads, no input or output. Read it in this order, in one si
     events        what happened, as facts
     messages      a Command out, a Reply in: all that crosses the boundary
     instructions  the letters of a saga's word
+    course        what is asked as long as all goes well
     saga          the saga: a word of instructions, composed by concatenation
     functions     functions as values: catching, star, last
     steps         steps: one action with its compensation

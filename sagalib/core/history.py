@@ -9,7 +9,7 @@ are one function, applied at different times.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Never, TypeAlias, cast, final
+from typing import Any, Final, NamedTuple, Never, TypeAlias, cast, final
 
 import attrs
 from attrs import frozen
@@ -17,12 +17,14 @@ from returns.result import Failure, Success
 from typing_extensions import TypeVar
 
 from sagalib.core import events as e
-from sagalib.core.machine import CANCELLED, evolve
-from sagalib.core.messages import Cancel, Direction, Late, Reply, Unknown, Woke
+from sagalib.core.machine import CANCELLED, begin, evolve, understand
+from sagalib.core.messages import RESULTS, Cancel, Direction, Late, Reply, Unknown, Woke, late
 from sagalib.core.outcomes import Compensated, Fatal, Ok, Outcome
 from sagalib.core.owed import failures_of, in_doubt_of, owed_by
+from sagalib.core.policy import limit_of
 from sagalib.core.saga import Saga
 from sagalib.core.state import (
+    AnySaga,
     Compensating,
     Ended,
     Executing,
@@ -37,13 +39,16 @@ from sagalib.core.state import (
 )
 
 __all__ = [
+    "Ahead",
     "Entry",
     "History",
+    "Known",
     "Trace",
     "answered",
     "asked",
     "conclude",
     "opening",
+    "reply_of",
     "taken_in",
 ]
 
@@ -53,6 +58,9 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 _new: Callable[..., Any] = tuple[Any, ...].__new__
+
+
+_NOTHING: Final[object] = object()
 
 
 class Entry(NamedTuple):
@@ -80,6 +88,28 @@ def taken_in(
     """Evolve the machine by one reply, and add that to the trace."""
     entry: Entry = _new(Entry, (machine, reply, began, ended, evolve(machine, reply), earlier))
     return entry
+
+
+Ahead: TypeAlias = "tuple[object, int, Ahead] | None"
+"""What calls on the course have returned, and when they began, newest first.
+
+The machine has not taken it in yet. A call ends when the next one begins.
+"""
+
+
+class Known(NamedTuple):
+    """A reply that a driver has made itself, in the place of what the call returned."""
+
+    reply: Reply
+
+
+def reply_of(machine: Machine, returned: object, began: int, ended: int) -> Reply:
+    """Read what the call that ``machine`` asks for has returned, with regard to its timeout."""
+    given: Any = returned
+    if isinstance(returned, Known):
+        return returned.reply
+    reply: Reply = given if type(given) in RESULTS else understand(machine, returned)
+    return late(reply) if ended - began > limit_of(machine.timeout) else reply
 
 
 def at(time: int | None, epoch: int) -> int | None:
@@ -217,27 +247,106 @@ def _ended(machine: Machine, at_ns: int | None) -> Iterator[e.Event]:
 class History:
     """What a driver knows of a run: the past of an outcome, read only when asked."""
 
-    __slots__ = ("_events", "began", "epoch", "start", "trace")
+    __slots__ = (
+        "_events",
+        "_start",
+        "_taken_in",
+        "ahead",
+        "began",
+        "calling",
+        "epoch",
+        "has_left_course",
+        "now",
+        "run_id",
+        "saga",
+        "stop",
+        "thread",
+        "trace",
+        "value",
+    )
 
-    def __init__(
-        self, start: Machine, trace: Trace, began: int | None = None, epoch: int = 0
+    saga: AnySaga
+    value: object
+    run_id: str
+    stop: bool
+    began: int | None
+    epoch: int
+    now: int
+    """The latest time on the course: the call in progress began then, or the newest one ended."""
+    ahead: Ahead
+    """What has come on the course of the saga."""
+    calling: object
+    """What was ahead when the latest call on the course began: it goes on while that is so."""
+    thread: int | None
+    """The only thread on which the call in progress may be asked about, if there is one."""
+    has_left_course: bool
+    """Whether the replies are in ``trace`` from now on."""
+    trace: Trace
+
+    def __init__(  # noqa: PLR0917 - by keyword they cost a tenth of a short run
+        self,
+        saga: AnySaga,
+        value: object,
+        run_id: str,
+        stop: bool = False,  # noqa: FBT001, FBT002 - as above
+        began: int | None = None,
+        epoch: int = 0,
     ) -> None:
-        """Hold the first machine and the replies since; ``epoch`` is that of their times, in ns."""
-        self.start: Machine = start
-        self.trace: Trace = trace
-        self.began: int | None = began
-        self.epoch: int = epoch
+        """Begin with the arguments of ``begin`` at ``began``; ``epoch`` is that of times, in ns."""
+        self.saga, self.value, self.run_id, self.stop = saga, value, run_id, stop
+        self.began, self.now = began, began or 0
+        self.epoch = epoch
+        self.ahead = self.trace = self.thread = None
+        self.calling = _NOTHING
+        self.has_left_course = False
+        self._taken_in: tuple[Ahead, Trace] = (None, None)
+        self._start: Machine | None = None
         self._events: tuple[e.Event, ...] | None = None
+
+    @property
+    def start(self) -> Machine:
+        """The first machine."""
+        if self._start is None:
+            self._start = begin(self.saga, self.value, self.run_id, stop=self.stop)
+        return self._start
+
+    def in_progress(self) -> tuple[Machine | None, int]:
+        """Give the machine that asks for the call in progress on the course, and when that began.
+
+        None if there is none.
+        """
+        if self.has_left_course or self.calling is not self.ahead:
+            return None, 0
+        return self.end, self.now
+
+    def replies(self) -> Trace:
+        """Give the replies, of which the machine has taken in what was ahead of it."""
+        if self.has_left_course or self.ahead is None:
+            return self.trace
+        return self.take_in(self.ahead, self.now)
+
+    def take_in(self, newest: Ahead, ended: int) -> Trace:
+        """Let the machine take in what is ahead up to ``newest``, which ended at ``ended``."""
+        known, trace = self._taken_in
+        last = newest
+        waiting: list[tuple[object, int, int]] = []
+        while newest is not None and newest is not known:
+            returned, began, newest = newest
+            waiting.append((returned, began, ended))
+            ended = began
+        while waiting:
+            returned, began, ended = waiting.pop()
+            machine = self.start if trace is None else trace.after
+            reply = reply_of(machine, returned, began, ended)
+            trace = taken_in(machine, reply, began, ended, trace)
+        self._taken_in = (last, trace)
+        return trace
 
     @property
     def end(self) -> Machine:
         """The present machine."""
-        return self.start if self.trace is None else self.trace.after
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self.start.book.run_id
+        trace = self.replies()
+        return self.start if trace is None else trace.after
 
     def log(self) -> Sequence[e.Event]:
         """Give the events so far, first to last."""
@@ -247,7 +356,7 @@ class History:
 
     def _fold(self) -> Iterator[e.Event]:
         entries: list[Entry] = []
-        newest = self.trace
+        newest = self.replies()
         while newest is not None:
             entries.append(newest)
             newest = newest.earlier

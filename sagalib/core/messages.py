@@ -144,6 +144,21 @@ class Cancel:
 Reply: TypeAlias = Result[Any, Any] | Late | Unknown | Refused | Woke | Cancel
 
 RESULTS: Final = frozenset({Success, Failure})
+# To compare a type with by `is`: no type checker makes `Success[Unknown]` of what it is.
+SUCCESS: Final[Any] = Success
+FAILURE: Final[Any] = Failure
+
+
+def late(reply: Any) -> Any:
+    """Read the reply of a call that took longer than its timeout.
+
+    A success is late, a failure is that failure.
+    """
+    return Late(reply.unwrap()) if _is_success(reply) else reply
+
+
+def _is_success(reply: object) -> bool:
+    return isinstance(reply, Success)
 
 
 def read(step: str, direction: Direction, returned: object) -> Reply:

@@ -200,7 +200,7 @@ _SHOWN = ("value", "reason", "failures", "step")
 
 
 @final
-@frozen(init=False, repr=False)
+@frozen(repr=False)
 class Ok(_Ended, Generic[B_co]):
     """The saga went through.
 
@@ -211,19 +211,7 @@ class Ok(_Ended, Generic[B_co]):
         log: the events of the run.
     """
 
-    value: B_co  # type: ignore[misc] # attrs' own __attrs_init__ takes it, and is never called
-
-    def __init__(
-        self,
-        value: B_co,
-        *,
-        in_doubt: tuple[str, ...] = (),
-        past: Past = _NO_PAST,
-    ) -> None:
-        """Hold ``value``."""
-        _set_value(self, value)
-        _set_in_doubt(self, in_doubt)
-        _set_past(self, past)
+    value: B_co
 
     @property
     def compensation(self) -> Saga[None, None, Never, object]:
@@ -242,10 +230,14 @@ class Ok(_Ended, Generic[B_co]):
         return self.value
 
 
-# Every run that goes well makes one: the slots' own setters take half the time of attrs'.
-_set_value: Any = Ok.__dict__["value"].__set__
-_set_in_doubt: Any = _Ended.__dict__["in_doubt"].__set__
-_set_past: Any = _Ended.__dict__["past"].__set__
+def went_through(value: B, past: Past) -> Ok[B]:
+    """Give ``Ok(value, past=past)``, in half the time."""
+    outcome: Any = _new(Ok)
+    _set_value(outcome, value)
+    _set_in_doubt(outcome, ())
+    _set_past(outcome, past)
+    made: Ok[B] = outcome
+    return made
 
 
 @final
@@ -322,6 +314,27 @@ class Fatal(_Ended, Generic[E_co, F_co]):
                 ``Raised``.
         """
         raise RunFatal(self) from _exception_of(self.reason)
+
+
+def went_back(reason: object, step: str | None, context: object, past: Past) -> Compensated[Any]:
+    """Give ``Compensated(reason, step, context, past=past)``, in half the time."""
+    outcome: Any = _new(Compensated)
+    _set_reason(outcome, reason)
+    _set_step(outcome, step)
+    _set_context(outcome, context)
+    _set_in_doubt(outcome, ())
+    _set_past(outcome, past)
+    made: Compensated[Any] = outcome
+    return made
+
+
+# The slots' own setters take half the time of attrs' constructor.
+_new: Any = object.__new__
+_set_in_doubt, _set_past = (_Ended.__dict__[name].__set__ for name in ("in_doubt", "past"))
+_set_value = Ok.__dict__["value"].__set__
+_set_reason, _set_step, _set_context = (
+    Compensated.__dict__[name].__set__ for name in ("reason", "step", "context")
+)
 
 
 def _exception_of(reason: object) -> BaseException | None:

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from attrs import field, frozen
 
 from sagalib.core.errors import InvalidOption, shown
 from sagalib.core.outcomes import Raised
 
-__all__ = ["Retry", "Soft", "Timeout", "as_retry", "check_timeout"]
+__all__ = [
+    "SECOND_NS",
+    "Retry",
+    "Soft",
+    "Timeout",
+    "as_retry",
+    "check_timeout",
+    "limit_of",
+    "seconds_of",
+]
+
+SECOND_NS: Final[int] = 1_000_000_000
+_NO_LIMIT: Final = 1 << 100
 
 _DAY = 86_400.0
 
@@ -67,6 +79,17 @@ class Soft:
 
 Timeout: TypeAlias = "float | Soft | None"
 """A number of seconds is hard: the caller is free at the deadline. ``None`` is no timeout."""
+
+
+def seconds_of(timeout: Timeout) -> float | None:
+    """Give the seconds of a timeout of either kind."""
+    return timeout.seconds if isinstance(timeout, Soft) else timeout
+
+
+def limit_of(timeout: Timeout) -> int:
+    """Give how long a call may take, in nanoseconds; without a timeout, more than any call does."""
+    seconds = seconds_of(timeout)
+    return _NO_LIMIT if seconds is None else int(seconds * SECOND_NS)
 
 
 def check_timeout(name: str, timeout: object) -> None:

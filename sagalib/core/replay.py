@@ -17,8 +17,8 @@ from typing_extensions import TypeVar
 
 from sagalib.core import events as e
 from sagalib.core.errors import InvalidSaga, LogMismatch
-from sagalib.core.history import Entry, History, Trace, answered, asked, conclude, opening, taken_in
-from sagalib.core.machine import begin, decide
+from sagalib.core.history import Entry, History, answered, asked, conclude, opening, taken_in
+from sagalib.core.machine import decide
 from sagalib.core.messages import Cancel, Command, Late, Refused, Reply, Unknown, Woke
 from sagalib.core.outcomes import Outcome
 from sagalib.core.saga import Saga
@@ -73,25 +73,26 @@ def replay(
     if not isinstance(first, e.SagaStarted):
         msg = f"a log begins with SagaStarted, got {_shown(first)}: pass the whole log of one run"
         raise LogMismatch(msg)
-    start = machine = begin(saga, value, first.run_id, stop=first.on_compensation_failure == "stop")
+    history = History(saga, value, first.run_id, first.on_compensation_failure == "stop")
+    machine = history.start
     reader.expect(opening(machine))
-    trace: Trace = None
     begun = False
     while (event := reader.peek()) is not None:
         if isinstance(event, e.LateReply):
             reader.expect([event])
-            trace = Entry(machine, event, None, event.at_ns, machine, trace)
+            history.trace = Entry(machine, event, None, event.at_ns, machine, history.trace)
         elif (
             not begun and machine.function is not None and not isinstance(event, e.CancelRequested)
         ):
             reader.expect([asked(machine)])
             begun = True
         else:
-            trace = taken_in(machine, _reply_in(machine, event, begun=begun), None, None, trace)
-            reader.expect(answered(machine, trace.reply, trace.after))
-            machine, begun = trace.after, begun and isinstance(trace.reply, Cancel)
+            reply = _reply_in(machine, event, begun=begun)
+            history.trace = taken_in(machine, reply, None, None, history.trace)
+            reader.expect(answered(machine, reply, history.end))
+            machine, begun = history.end, begun and isinstance(reply, Cancel)
     if isinstance(machine.progress, Ended):
-        outcome: Outcome[B, E, F] = conclude(History(start, trace))
+        outcome: Outcome[B, E, F] = conclude(history)
         return outcome
     return Suspended(decide(machine), begun)
 

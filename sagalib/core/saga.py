@@ -17,6 +17,7 @@ from typing import Any, Generic, Never, NoReturn, cast, final
 
 from typing_extensions import TypeVar
 
+from sagalib.core.course import Course, course_of
 from sagalib.core.errors import InvalidSaga
 from sagalib.core.instructions import (
     Arrow,
@@ -95,6 +96,11 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
     def paths(self) -> tuple[str | None, ...]:
         """The rendered path of each instruction that makes calls, ``None`` for the others."""
         return tuple(unique(map(_path_of, self.instructions)))
+
+    @property
+    def course(self) -> Course:
+        """What is asked as long as all goes well."""
+        return course_of(self.instructions)
 
     def __rshift__(
         self, following: Saga[B_co, C, E2, F2, M2], /
@@ -191,11 +197,12 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
     right side.
     """
 
-    __slots__ = ("_left", "_paths", "_right", "is_async", "name")
+    __slots__ = ("_course", "_left", "_paths", "_right", "is_async", "name")
 
     _left: tuple[Instruction, ...] | Saga[Any, Any, Any, Any, Any]
     _right: Saga[Any, Any, Any, Any, Any] | None
     _paths: tuple[str | None, ...] | None
+    _course: Course | None
     name: str
     is_async: bool
 
@@ -210,6 +217,7 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
         put(self, "_left", left)
         put(self, "_right", right)
         put(self, "_paths", None)
+        put(self, "_course", None)
         put(self, "name", name)
         if isinstance(left, tuple):
             has_async = any(instruction.is_async for instruction in left)
@@ -247,6 +255,15 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
         if self._paths is None:
             object.__setattr__(self, "_paths", super().paths)
         return cast("tuple[str | None, ...]", self._paths)
+
+    @property
+    def course(self) -> Course:
+        """What is asked as long as all goes well; worked out on first use."""
+        course = self._course
+        if course is None:
+            course = course_of(self.instructions)
+            object.__setattr__(self, "_course", course)
+        return course
 
     def sides(
         self,

@@ -31,7 +31,7 @@ from sagalib.core.errors import InvalidOption, InvalidSaga, WrongColour, shown
 from sagalib.core.functions import is_coroutine_function, name_of
 from sagalib.core.instructions import Instruction, Promise
 from sagalib.core.paths import check_name
-from sagalib.core.policy import Retry, Soft, Timeout, as_retry, check_timeout
+from sagalib.core.policy import Retry, Soft, Timeout, as_retry, check_timeout, limit_of
 from sagalib.core.saga import Async, Composite, Saga, Sync
 
 __all__ = [
@@ -100,6 +100,8 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
     compensation_timeout: Timeout
     compensation_retries: Retry
     pivot: bool
+    limit: int = field(init=False, eq=False)
+    """How long execute may take, in nanoseconds: see ``limit_of``."""
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -148,6 +150,7 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
             "compensation_timeout": compensation_timeout,
             "compensation_retries": as_retry(compensation_retries),
             "pivot": bool(pivot),
+            "limit": limit_of(timeout),
         }
         for field_name, value in values.items():
             object.__setattr__(self, field_name, value)

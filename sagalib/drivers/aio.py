@@ -6,14 +6,15 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from typing_extensions import TypeVar
 
-from sagalib.core.machine import begin
-from sagalib.core.messages import Unknown
-from sagalib.core.outcomes import Outcome, TimedOut
-from sagalib.core.policy import Soft
+from sagalib.core.history import History, Known, conclude
+from sagalib.core.instructions import Keep
+from sagalib.core.messages import SUCCESS, Unknown, late
+from sagalib.core.outcomes import Outcome, TimedOut, went_through
+from sagalib.core.policy import SECOND_NS, Soft, seconds_of
 from sagalib.core.saga import Async, Saga
 from sagalib.core.state import Machine, call_of, step_of
 from sagalib.drivers.calls import (
@@ -27,10 +28,10 @@ from sagalib.drivers.calls import (
     check,
     new_run_id,
     raised,
-    seconds_of,
+    reraise,
     with_outcome,
 )
-from sagalib.drivers.clock import SECOND_NS, AsyncClock
+from sagalib.drivers.clock import AsyncClock
 from sagalib.drivers.threads import Inbox, ThreadCall, refused
 from sagalib.drivers.turns import Turns
 from sagalib.drivers.watchdog import Watchdog, watchdog_of
@@ -102,19 +103,144 @@ async def run_async(
     watchdog = watchdog_of(clock)
     audience = check(saga, observers, on_compensation_failure, watchdog.clock.epoch_ns)
     claim = Claim(new_run_id() if run_id is None else run_id)
+    stop, clock = on_compensation_failure == "stop", watchdog.clock
     token = CURRENT.set(None)
     try:
         claim.take()
-        machine = begin(saga, value, claim.run_id, stop=on_compensation_failure == "stop")
-        return await _AsyncRun(machine, audience, watchdog, dice).to_the_end()
+        return await _to_the_end(
+            History(saga, value, claim.run_id, stop, clock.now_ns(), clock.epoch_ns),
+            audience,
+            watchdog,
+            dice,
+        )
     finally:
         claim.release()
         with suppress(ValueError):  # a coroutine that is closed is closed from another context
             CURRENT.reset(token)
 
 
-class _Cut(Exception):
-    """A call was cut by its timeout."""
+async def _to_the_end(
+    past: History, audience: Audience | None, watchdog: Watchdog, dice: Callable[[], float]
+) -> Outcome[Any, Any, Any]:
+    interrupts: list[BaseException] = []
+    run: _AsyncRun | None = None
+    outcome: Outcome[Any, Any, Any] | None = None
+    cancelling = _cancelling()
+    try:
+        if audience is None:
+            try:
+                outcome = await _follow(past, watchdog)
+            except BaseException as interrupt:
+                if _is_closing(interrupt):
+                    raise
+                interrupts.append(interrupt)
+        if outcome is None:
+            run = _AsyncRun(past, audience, watchdog, dice, interrupts, cancelling=cancelling)
+            outcome = await run.turns()
+        if interrupts:
+            reraise(interrupts)
+        return outcome  # noqa: TRY300 - what interrupts even this is raised with the outcome on it
+    except BaseException as interrupt:
+        with_outcome(interrupt, outcome)
+        raise
+    finally:
+        if run is not None:
+            run.close()
+        del past, run, outcome  # as in ``run``: no ring of frames and exceptions is to stay
+
+
+class _CallOnCourse(NamedTuple):
+    """The call that began when ``calling`` was ahead."""
+
+    past: History
+    calling: object
+    thread: int | None = None
+
+    def in_progress(self) -> tuple[Machine | None, int]:
+        """Give the machine that asks for the call, and when it began; none if it is over."""
+        past = self.past
+        return past.in_progress() if past.calling is self.calling else (None, 0)
+
+
+def _cancelling() -> int:
+    """Give how often this task has been asked to stop; the task is kept by no frame of a run."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+async def _follow(past: History, watchdog: Watchdog) -> Outcome[Any, Any, Any] | None:
+    """Follow the course of the saga there; give the outcome if nothing is left to decide.
+
+    The way back is not followed: it is for a task of its own.
+    """
+    word, end, _ = past.saga.course
+    value: Any = past.value
+    ahead: Any = None
+    kept: Any = None
+    began, now = past.now, watchdog.clock.now_ns
+    cancelling = _cancelling()
+    try:
+        for instruction in word[:end]:
+            if instruction.is_step:
+                past.calling = ahead
+                CURRENT.set(_CallOnCourse(past, ahead))
+                returned: Any = instruction.execute(value)
+                if instruction.is_async:
+                    seconds = seconds_of(instruction.timeout)
+                    returned = await (
+                        returned if seconds is None else _within(watchdog, seconds, began, returned)
+                    )
+                past.ahead = ahead = (returned, began, ahead)
+                past.now = ended = now()
+                if _cancelling() > cancelling:
+                    return None  # the step has swallowed its cancellation
+                if type(returned) is not SUCCESS or ended - began > instruction.limit:
+                    return None
+                began, value = ended, returned.unwrap()
+            elif type(instruction) is Keep:
+                kept = (value, kept)
+            else:
+                value, kept = instruction.combine(kept[0], value), kept[1]
+    except Exception as error:
+        if past.calling is not past.ahead:
+            raise
+        past.ahead = (Known(Unknown(raised(error))), past.now, past.ahead)
+        past.now = now()
+        del past, ahead  # as at the end of a run
+    else:
+        return went_through(value, past) if end == len(word) else None
+    return None
+
+
+async def _within(
+    watchdog: Watchdog, seconds: float, began: int, called: Coroutine[Any, Any, object]
+) -> object:
+    """Await a call; cancel it, and wait for its end, when its time is up."""
+    task: Any = asyncio.current_task()
+    before = task.cancelling()
+    watch = watchdog.watch(task, seconds, began)
+    try:
+        returned = await called
+    except asyncio.CancelledError:
+        if not watch.fired or task.cancelling() - 1 > before:
+            raise
+        return Known(Unknown(TimedOut(seconds)))
+    except Exception:
+        if not watch.fired:
+            raise
+        return Known(Unknown(TimedOut(seconds)))
+    finally:
+        watchdog.release(seconds, watch)
+        fired = watch.fired
+        if fired:
+            task.uncancel()
+        del task, watch  # a task holds what it raised, which holds this frame
+    return Known(late(returned)) if fired and type(returned) is SUCCESS else returned
+
+
+def _is_closing(interrupt: BaseException) -> bool:
+    """Tell whether the coroutine is being closed, without a loop: nothing can be awaited."""
+    return isinstance(interrupt, GeneratorExit) and not _in_a_task()
 
 
 def _in_a_task() -> bool:
@@ -127,39 +253,33 @@ def _in_a_task() -> bool:
 class _AsyncRun(Turns):
     """One run in the caller's task, its unwinding in a task of its own."""
 
-    __slots__ = ("cancelling", "clock", "watchdog")
+    outcome: Outcome[Any, Any, Any] | None = None
 
     def __init__(
         self,
-        start: Machine,
+        past: History,
         audience: Audience | None,
         watchdog: Watchdog,
         dice: Callable[[], float],
+        interrupts: list[BaseException],
+        *,
+        cancelling: int,
     ) -> None:
+        super().__init__(past, audience, watchdog.clock, dice, interrupts)
         self.watchdog = watchdog
-        self.clock = watchdog.clock
-        super().__init__(start, audience, self.clock.now_ns, self.clock.epoch_ns, dice)
-        task = asyncio.current_task()
-        self.cancelling = 0 if task is None else task.cancelling()
+        self.cancelling = cancelling
 
-    async def to_the_end(self) -> Outcome[Any, Any, Any]:
-        try:
-            while self.concluded is None:
-                while self.is_unwinding():
-                    await self.unwind_shielded()
-                await self.guarded_turn(back=False)
-                self.notice_swallowed_cancel()
-            return self.outcome()
-        except BaseException as interrupt:
-            with_outcome(interrupt, self.concluded)
-            raise
-        finally:
-            self.close()
+    async def turns(self) -> Outcome[Any, Any, Any]:
+        while self.outcome is None:
+            while self.is_unwinding():
+                await self.unwind_shielded()
+            await self.guarded_turn(back=False)
+            self.notice_swallowed_cancel()
+        return self.outcome
 
     def notice_swallowed_cancel(self) -> None:
         """A step that catches its cancellation does not unmake it: the task is to stop."""
-        task = asyncio.current_task()
-        if task is not None and not self.interrupts and task.cancelling() > self.cancelling:
+        if not self.interrupts and _cancelling() > self.cancelling:
             self.interrupts.append(asyncio.CancelledError())
 
     async def unwind_shielded(self) -> None:
@@ -181,15 +301,15 @@ class _AsyncRun(Turns):
         try:
             await self.turn(back=back)
         except BaseException as interrupt:
-            if isinstance(interrupt, GeneratorExit) and not _in_a_task():
-                raise  # the coroutine is being closed, without a loop: nothing can be awaited
+            if _is_closing(interrupt):
+                raise
             self.note(interrupt)
             if back and isinstance(interrupt, asyncio.CancelledError):
                 self.interrupts.pop()  # that of the unwinding's own task is not the caller's
 
     async def turn(self, *, back: bool) -> None:
         if not self.goes_on():
-            self.conclude()
+            self.outcome = conclude(self.past)
             return
         if self.is_unwinding() and not back:
             return  # a cancel has turned it: the way back is for a task of its own
@@ -214,7 +334,7 @@ class _AsyncRun(Turns):
             if step_of(machine).is_async:
                 called = function(machine.value)
                 self.returned = await (
-                    called if seconds is None else self.within(seconds, began, called)
+                    called if seconds is None else _within(self.watchdog, seconds, began, called)
                 )
             elif seconds is None or isinstance(machine.timeout, Soft):
                 self.returned = function(machine.value)
@@ -223,33 +343,8 @@ class _AsyncRun(Turns):
                     self.returned, self.reply = await self.in_thread(seconds)
                 finally:
                     self.let_go()
-        except _Cut:
-            self.reply = Unknown(TimedOut(seconds or 0.0))
         except Exception as error:
             self.reply = Unknown(raised(error))
-
-    async def within(
-        self, seconds: float, began: int, called: Coroutine[Any, Any, object]
-    ) -> object:
-        """Await a call; cancel it, and wait for its end, when its time is up."""
-        task: Any = asyncio.current_task()
-        before = task.cancelling()
-        watch = self.watchdog.watch(task, seconds, began)
-        try:
-            return await called
-        except asyncio.CancelledError:
-            if watch.fired and task.cancelling() - 1 <= before:
-                raise _Cut from None
-            raise
-        except Exception:
-            if watch.fired:
-                raise _Cut from None
-            raise
-        finally:
-            self.watchdog.release(seconds, watch)
-            if watch.fired:
-                self.was_cut = True
-                task.uncancel()
 
     async def in_thread(self, seconds: float) -> tuple[object, object]:
         """Make the call of a plain function, and walk away from it at its deadline."""

@@ -10,22 +10,20 @@ import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from itertools import count
-from typing import Any, Final, Literal, Never, TypeAlias
+from threading import get_ident
+from typing import Any, Final, Literal, Never, Protocol, TypeAlias
 from uuid import uuid4
-
-from returns.result import Success
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoCurrentCall, RunIdInUse, shown
 from sagalib.core.events import Event
 from sagalib.core.functions import is_coroutine_function, name_of
 from sagalib.core.history import Entry, answered, asked, at, opening
-from sagalib.core.messages import Call, Late, Unknown, Woke
+from sagalib.core.messages import Call, Unknown, Woke
 from sagalib.core.outcomes import Cancelled, Outcome, Raised
 from sagalib.core.paths import check_run_id
-from sagalib.core.policy import Soft, Timeout
+from sagalib.core.policy import SECOND_NS, seconds_of
 from sagalib.core.saga import Saga
 from sagalib.core.state import Machine, call_of
-from sagalib.drivers.clock import SECOND_NS
 
 __all__ = [
     "CURRENT",
@@ -40,33 +38,41 @@ __all__ = [
     "after_fork",
     "check",
     "current_call",
-    "is_late",
-    "late",
     "new_run_id",
     "outcome_of",
     "raised",
     "reraise",
-    "seconds_of",
     "with_outcome",
 ]
 
 Observer: TypeAlias = Callable[[Event], object]
 """A function that is called with each event of a run, in order; what it returns is ignored."""
 
-CallInHand: TypeAlias = list[Any]
-"""The machine that asks for the call, and when it began; the machine is taken out when it is over.
-
-So what a step has left running in its context finds no call any more, instead of the next one.
-"""
 OnCompensationFailure: TypeAlias = Literal["continue", "stop"]
 
-CURRENT: Final[ContextVar[CallInHand | None]] = ContextVar("sagalib_call", default=None)
+
+class InProgress(Protocol):
+    """What knows the call in progress."""
+
+    @property
+    def thread(self) -> int | None:
+        """The only thread that may ask, if there is one."""
+        ...
+
+    def in_progress(self) -> tuple[Machine | None, int]:
+        """Give the machine that asks for the call, and when it began; none if it is over."""
+        ...
+
+
+CURRENT: Final[ContextVar[InProgress | None]] = ContextVar("sagalib_call", default=None)
 CUT: Final = Unknown(Cancelled())
 WOKE: Final = Woke()
 NOTHING: Final[Any] = object()
 
 logger: logging.Logger = logging.getLogger("sagalib")
-_process = uuid4().hex[:12]
+
+
+_process = f"{uuid4().hex[:12]}-"
 _counter = count(1)
 _in_use: dict[str, Claim] = {}
 
@@ -74,7 +80,7 @@ _in_use: dict[str, Claim] = {}
 def after_fork() -> None:
     """Begin anew in a forked child: its ids are its own, and no run of the parent goes on there."""
     global _process  # noqa: PLW0603 - the one name of this process
-    _process = uuid4().hex[:12]
+    _process = f"{uuid4().hex[:12]}-"
     _in_use.clear()
 
 
@@ -82,46 +88,55 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=after_fork)
 
 
+class CallInHand:
+    """One call, as long as it goes on.
+
+    What a step has left running in its context finds no call any more, instead of the next one.
+    """
+
+    __slots__ = ("_began", "_machine", "thread")
+
+    def __init__(self, machine: Machine, began: int, thread: int | None = None) -> None:
+        """Hold the call that ``machine`` asks for; ``thread`` is the only one it is made on."""
+        self._machine: Machine | None = machine
+        self._began: int = began
+        self.thread: int | None = thread
+
+    def in_progress(self) -> tuple[Machine | None, int]:
+        """Give the machine that asks for the call, and when it began; none if it is over."""
+        return self._machine, self._began
+
+    def is_over(self) -> None:
+        """Forget the call."""
+        self._machine = None
+
+
 def current_call() -> Call:
     """Describe the call in which this is called: run id, path, attempt, idempotency key, ...
+
+    In ``run`` and ``simulate``, ask on the thread on which the function was called; under
+    ``run_async``, anything that the call has started may ask, as long as the call goes on.
 
     Raises:
         NoCurrentCall: outside execute, compensate and settle.
     """
     current = CURRENT.get()
-    if current is None or current[0] is None:
+    machine, began = (None, 0) if current is None else current.in_progress()
+    if current is None or machine is None:
         msg = (
             "current_call() is for the inside of execute, compensate and settle: "
             "expected a call in progress, found none"
         )
         raise NoCurrentCall(msg)
-    machine, began = current
+    if current.thread is not None and current.thread != get_ident():
+        # A context that a step has left behind may ask while a later step goes on.
+        msg = (
+            "current_call() was called on another thread than the step was: expected the thread of "
+            "the step. Write call = current_call() in the step, and hand it to the thread"
+        )
+        raise NoCurrentCall(msg)
     seconds = seconds_of(machine.timeout)
     return call_of(machine, None if seconds is None else began + int(seconds * SECOND_NS))
-
-
-def seconds_of(timeout: Timeout) -> float | None:
-    """Give the seconds of a timeout of either kind."""
-    return timeout.seconds if isinstance(timeout, Soft) else timeout
-
-
-def is_late(timeout: Timeout, began: int, ended: int) -> bool:
-    """Tell whether a call that has returned took longer than its timeout."""
-    if timeout is None:
-        return False
-    return ended - began > (timeout.ns if isinstance(timeout, Soft) else timeout * SECOND_NS)
-
-
-def late(reply: Any) -> Any:
-    """Read the reply of a call that took longer than its timeout.
-
-    A success is late, a failure is that failure.
-    """
-    return Late(reply.unwrap()) if _succeeded(reply) else reply
-
-
-def _succeeded(reply: object) -> bool:
-    return isinstance(reply, Success)
 
 
 def raised(exception: BaseException) -> Raised:
@@ -170,7 +185,7 @@ def reraise(interrupts: list[BaseException]) -> Never:
 
 def new_run_id() -> str:
     """Make up an id that no other run has."""
-    return f"{_process}-{next(_counter)}"
+    return f"{_process}{next(_counter)}"
 
 
 class Claim:

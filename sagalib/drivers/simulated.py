@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from threading import get_ident
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -11,8 +12,8 @@ from returns.result import Result
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoAnswer, shown
-from sagalib.core.history import History, Trace, conclude, taken_in
-from sagalib.core.machine import begin, understand
+from sagalib.core.history import History, conclude, taken_in
+from sagalib.core.machine import understand
 from sagalib.core.messages import Call, Cancel, Late, Refused, Reply, Unknown
 from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
 from sagalib.core.paths import check_run_id
@@ -83,19 +84,17 @@ def simulate(
         )
         raise InvalidSaga(msg)
     answer = script if callable(script) else _from_table(script, saga)
-    start = machine = begin(
-        saga, value, check_run_id(run_id), stop=on_compensation_failure == "stop"
-    )
-    trace: Trace = None
+    history = History(saga, value, check_run_id(run_id), on_compensation_failure == "stop")
+    machine = history.start
     token = CURRENT.set(None)
     try:
         while not isinstance(machine.progress, Ended):
             reply = WOKE if machine.function is None else _reply(machine, answer)
-            trace = taken_in(machine, reply, None, None, trace)
-            machine = trace.after
+            history.trace = taken_in(machine, reply, None, None, history.trace)
+            machine = history.end
     finally:
         CURRENT.reset(token)
-    outcome: Outcome[B, E, F] = conclude(History(start, trace))
+    outcome: Outcome[B, E, F] = conclude(history)
     return outcome
 
 
@@ -154,7 +153,7 @@ def _own_answer(machine: Machine, call: Call) -> Reply:
             f"expected one. Write script={{{key!r}: [Success(...)]}}"
         )
         raise NoAnswer(msg)
-    in_hand: CallInHand = [machine, 0]
+    in_hand = CallInHand(machine, 0, get_ident())
     CURRENT.set(in_hand)
     returned: Any = NOTHING
     try:
@@ -162,5 +161,5 @@ def _own_answer(machine: Machine, call: Call) -> Reply:
     except Exception as error:
         return Unknown(raised(error))
     finally:
-        in_hand[0] = None
+        in_hand.is_over()
     return understand(machine, returned)

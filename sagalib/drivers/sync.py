@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import Any, overload
 
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import WrongColour
-from sagalib.core.instructions import Owed, Promise, is_step
-from sagalib.core.machine import begin
-from sagalib.core.messages import Unknown
-from sagalib.core.outcomes import Outcome, TimedOut
+from sagalib.core.history import History, Known, conclude
+from sagalib.core.instructions import Keep, Owed, Promise, is_step
+from sagalib.core.messages import SUCCESS, Unknown
+from sagalib.core.outcomes import Outcome, TimedOut, went_through
 from sagalib.core.policy import Soft
 from sagalib.core.saga import Saga, Sync
-from sagalib.core.state import Machine, call_of
+from sagalib.core.state import call_of
+from sagalib.core.walk import way_back
 from sagalib.drivers.calls import (
     CURRENT,
     CUT,
@@ -28,11 +30,12 @@ from sagalib.drivers.calls import (
     check,
     new_run_id,
     raised,
+    reraise,
     with_outcome,
 )
 from sagalib.drivers.clock import Clock, SystemClock
 from sagalib.drivers.threads import Inbox, ThreadCall, refused
-from sagalib.drivers.turns import Turns
+from sagalib.drivers.turns import MAX_TRIES, Turns
 
 __all__ = ["run"]
 
@@ -110,13 +113,22 @@ def run(
         raise WrongColour(msg)
     stop = on_compensation_failure == "stop"
     if run_id is None:
-        return _SyncRun(
-            begin(saga, value, new_run_id(), stop=stop), audience, clock, dice
-        ).to_the_end()
+        made_up = new_run_id()
+        return _to_the_end(
+            History(saga, value, made_up, stop, clock.now_ns(), clock.epoch_ns),
+            audience,
+            clock,
+            dice,
+        )
     claim = Claim(run_id)
     try:
         claim.take()
-        return _SyncRun(begin(saga, value, run_id, stop=stop), audience, clock, dice).to_the_end()
+        return _to_the_end(
+            History(saga, value, run_id, stop, clock.now_ns(), clock.epoch_ns),
+            audience,
+            clock,
+            dice,
+        )
     finally:
         try:
             claim.release()
@@ -124,43 +136,102 @@ def run(
             claim.release()  # again, in case the first was interrupted
 
 
+def _to_the_end(
+    past: History, audience: Audience | None, clock: Clock, dice: Callable[[], float]
+) -> Outcome[Any, Any, Any]:
+    run: _SyncRun | None = None
+    outcome: Outcome[Any, Any, Any] | None = None
+    interrupts: list[BaseException] = []
+    past.thread = get_ident()
+    token = CURRENT.set(past)
+    try:
+        # Twice, so that an interrupt which comes while another is noted is noted too.
+        while outcome is None:
+            try:
+                while outcome is None:
+                    try:
+                        if run is None and audience is None and not interrupts:
+                            outcome = _follow(past, clock.now_ns)
+                        if outcome is None:
+                            run = run or _SyncRun(past, audience, clock, dice, interrupts)
+                            outcome = run.turns()
+                    except BaseException as interrupt:
+                        _note(interrupts, interrupt, run)
+            except BaseException as another:
+                _note(interrupts, another.__context__ or another, run)
+        if interrupts:
+            reraise(interrupts)
+        return outcome  # noqa: TRY300 - what interrupts even this is raised with the outcome on it
+    except BaseException as interrupt:
+        with_outcome(interrupt, outcome)
+        raise
+    finally:
+        CURRENT.reset(token)
+        if run is not None:
+            run.close()
+        # The frame of a step that raised holds this one, and the past holds what it raised: no ring
+        # of them is to stay.
+        del past, run, outcome
+
+
+def _note(interrupts: list[BaseException], interrupt: BaseException, run: _SyncRun | None) -> None:
+    if run is not None:
+        run.note(interrupt)
+    elif len(interrupts) < MAX_TRIES:
+        interrupts.append(interrupt)
+    else:
+        raise interrupt
+
+
+def _follow(  # noqa: C901 - every line of it is in every run
+    past: History, now: Callable[[], int]
+) -> Outcome[Any, Any, Any] | None:
+    """Follow the course of the saga; give the outcome if nothing is left to decide."""
+    word, end, _ = past.saga.course
+    value: Any = past.value
+    ahead: Any = None
+    kept: Any = None
+    began = past.now
+    try:
+        for instruction in word[:end]:
+            if instruction.is_step:
+                past.calling = ahead
+                past.ahead = ahead = (instruction.execute(value), began, ahead)
+                past.now = ended = now()
+                returned: Any = ahead[0]
+                if type(returned) is not SUCCESS or ended - began > instruction.limit:
+                    break
+                began, value = ended, returned.unwrap()
+            elif type(instruction) is Keep:
+                kept = (value, kept)
+            else:
+                value, kept = instruction.combine(kept[0], value), kept[1]
+        else:
+            return went_through(value, past) if end == len(word) else None
+        back = way_back(past, value)
+        if back is None:
+            return None
+        for compensate, argument in back.calls:
+            past.calling, began = ahead, past.now
+            past.ahead = ahead = (compensate(argument), began, ahead)
+            past.now = now()
+            if type(ahead[0]) is not SUCCESS:
+                return None
+    except Exception as error:
+        if past.calling is not past.ahead:
+            raise
+        past.ahead = (Known(Unknown(raised(error))), past.now, past.ahead)
+        past.now = now()
+        del past, ahead  # as at the end of a run
+    else:
+        return back.outcome
+    return None
+
+
 class _SyncRun(Turns):
     """One run on the caller's thread."""
 
-    __slots__ = ("clock",)
-
-    def __init__(
-        self,
-        start: Machine,
-        audience: Audience | None,
-        clock: Clock,
-        dice: Callable[[], float],
-    ) -> None:
-        super().__init__(start, audience, clock.now_ns, clock.epoch_ns, dice)
-        self.clock = clock
-
-    def to_the_end(self) -> Outcome[Any, Any, Any]:
-        token = CURRENT.set(None)
-        try:
-            # Twice, so that an interrupt which comes while another is noted is noted too.
-            while self.concluded is None:
-                try:
-                    while self.concluded is None:
-                        try:
-                            self.turns()
-                        except BaseException as interrupt:
-                            self.note(interrupt)
-                except BaseException as another:
-                    self.note(another.__context__ or another)
-            return self.outcome()
-        except BaseException as interrupt:
-            with_outcome(interrupt, self.concluded)
-            raise
-        finally:
-            CURRENT.reset(token)
-            self.close()
-
-    def turns(self) -> None:
+    def turns(self) -> Outcome[Any, Any, Any]:
         while self.goes_on():
             if self.waits():
                 if self.machine.function is None:
@@ -168,7 +239,7 @@ class _SyncRun(Turns):
                 else:
                     self.call(self.machine.function)
             self.take_in()
-        self.conclude()
+        return conclude(self.past)
 
     def pause(self) -> None:
         seconds = self.left_of_pause()
@@ -178,14 +249,15 @@ class _SyncRun(Turns):
 
     def call(self, function: Callable[[Any], Any]) -> None:
         """Make the call that is asked for, on the terms of its step."""
-        self.begin_call()
         timeout = self.machine.timeout
         if timeout is None or isinstance(timeout, Soft):
+            self.begin_call(get_ident())
             try:
                 self.returned = function(self.machine.value)
             except Exception as error:
                 self.reply = Unknown(raised(error))
         else:
+            self.begin_call()
             self.returned, self.reply = self.in_thread(timeout)
             self.let_go()
 

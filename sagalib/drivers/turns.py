@@ -3,6 +3,9 @@
 Ask, perform, take in: that is a turn. Any line of it may be interrupted, by Ctrl-C, by a
 cancellation, or by what a call raises. So a turn can be begun again at any point: a reply is taken
 in by one assignment, to ``trace``, and the rest follows from that.
+
+A run to which nobody listens follows the course of its saga first (see ``core.course``): there a
+reply is noted by one assignment, to ``past.ahead``, and turns begin where the course is left.
 """
 
 from __future__ import annotations
@@ -10,22 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sagalib.core.history import Entry, History, Trace, conclude, taken_in
-from sagalib.core.machine import decide, understand
-from sagalib.core.messages import RESULTS, Cancel, Sleep
-from sagalib.core.outcomes import Outcome
+from sagalib.core.history import Entry, History, reply_of, taken_in
+from sagalib.core.machine import decide
+from sagalib.core.messages import Cancel, Sleep
+from sagalib.core.policy import SECOND_NS
 from sagalib.core.state import Compensating, Ended, Machine, Resting
-from sagalib.drivers.calls import (
-    CURRENT,
-    CUT,
-    NOTHING,
-    Audience,
-    CallInHand,
-    is_late,
-    late,
-    reraise,
-)
-from sagalib.drivers.clock import SECOND_NS
+from sagalib.drivers.calls import CURRENT, CUT, NOTHING, Audience, CallInHand
 from sagalib.drivers.threads import Inbox
 
 __all__ = ["Turns"]
@@ -39,60 +32,44 @@ MAX_TRIES: Final = 16
 class Turns:
     """One run in the hands of a driver."""
 
-    __slots__ = (
-        "audience",
-        "began",
-        "concluded",
-        "dice",
-        "ended",
-        "epoch",
-        "in_hand",
-        "inbox",
-        "interrupts",
-        "machine",
-        "now",
-        "opened",
-        "reply",
-        "returned",
-        "start",
-        "told",
-        "told_of_call",
-        "trace",
-        "tries",
-        "wake",
-        "was_cut",
-    )
+    machine: Machine
+    reply: Any = NOTHING
+    returned: Any = NOTHING
+    began: int | None = None
+    ended: int | None = None
+    wake: tuple[object, int] | None = None
+    told: object = NOTHING
+    told_of_call: object = NOTHING
+    tries: int = 0
+    inbox: Inbox | None = None
+    in_hand: CallInHand | None = None
 
     def __init__(
         self,
-        start: Machine,
+        past: History,
         audience: Audience | None,
-        now: Callable[[], int],
-        epoch: int,
+        clock: Any,
         dice: Callable[[], float],
+        interrupts: list[BaseException],
     ) -> None:
-        """Begin where ``start`` stands."""
-        self.start: Machine = start
-        self.machine: Machine = start
+        """Take a run over where it has left the course; it may have a call in flight."""
+        self.past: History = past
         self.audience: Audience | None = audience
-        self.now: Callable[[], int] = now
-        self.epoch: int = epoch
+        self.clock: Any = clock
+        self.now: Callable[[], int] = clock.now_ns
         self.dice: Callable[[], float] = dice
-        self.trace: Trace = None
-        self.reply: Any = NOTHING
-        self.returned: Any = NOTHING
-        self.began: int | None = None
-        self.ended: int | None = None
-        self.wake: tuple[object, int] | None = None
-        self.told: object = NOTHING
-        self.told_of_call: object = NOTHING
-        self.interrupts: list[BaseException] = []
-        self.tries: int = 0
-        self.was_cut: bool = False
-        self.inbox: Inbox | None = None
-        self.in_hand: CallInHand = [None, 0]
-        self.concluded: Outcome[Any, Any, Any] | None = None
-        self.opened: int = now()
+        self.interrupts: list[BaseException] = interrupts
+        newest, ended = past.ahead, past.now
+        if past.calling is newest:
+            self.began = ended
+        elif newest is not None:
+            # Taken in by a turn: what follows it on the word may be a function of the user.
+            self.returned, self.began, newest = newest
+            self.ended, ended = ended, self.began
+        past.trace = past.take_in(newest, ended)
+        past.has_left_course = True
+        self.machine = past.end
+        CURRENT.set(None)
 
     def goes_on(self) -> bool:
         """Catch up with the trace, and take in what nobody asked for.
@@ -100,7 +77,7 @@ class Turns:
         Tell whether the run goes on.
         """
         while True:
-            trace = self.trace
+            trace = self.past.trace
             if trace is not None and trace.after is not self.machine:
                 if not isinstance(trace.reply, Cancel):  # which leaves a call in flight
                     self.reply = self.returned = NOTHING
@@ -109,7 +86,7 @@ class Turns:
             if self.audience is not None and self.told is not trace:
                 self.told = trace
                 if trace is None:
-                    self.audience.opened(self.start, self.opened)
+                    self.audience.opened(self.past.start, self.past.began)
                 else:
                     self.audience.answered(trace)
             if self.began is not None and self.reply is NOTHING and self.returned is NOTHING:
@@ -118,7 +95,9 @@ class Turns:
                 self._cancel()
             elif self.inbox is not None and self.inbox.replies:
                 late_reply = self.inbox.replies.popleft()
-                self.trace = Entry(self.machine, late_reply, None, self.now(), self.machine, trace)
+                self.past.trace = Entry(
+                    self.machine, late_reply, None, self.now(), self.machine, trace
+                )
             else:
                 return not isinstance(self.machine.progress, Ended)
 
@@ -126,12 +105,11 @@ class Turns:
         cancel = Cancel(in_flight=self.began is not None)
         if self.began is None:
             self.reply = NOTHING  # the end of a pause
-        self.trace = taken_in(self.machine, cancel, self.began, self.now(), self.trace)
+        self.past.trace = taken_in(self.machine, cancel, self.began, self.now(), self.past.trace)
 
     def is_unwinding(self) -> bool:
         """Tell whether the next call is one on the way back."""
-        machine = self.start if self.trace is None else self.trace.after
-        return isinstance(machine.progress, (Compensating, Resting))
+        return isinstance(self.past.end.progress, (Compensating, Resting))
 
     def waits(self) -> bool:
         """Tell whether the machine still waits for what it has asked for."""
@@ -151,21 +129,21 @@ class Turns:
             self.wake = (progress, self.now() + int(seconds * SECOND_NS))
         return 0 if self.tries else max(0, self.wake[1] - self.now()) / SECOND_NS
 
-    def begin_call(self) -> int:
-        """Note that the call asked for begins; give the time."""
+    def begin_call(self, thread: int | None = None) -> int:
+        """Note that the call asked for begins, on which thread if it matters; give the time."""
         machine = self.machine
         if self.audience is not None and self.told_of_call is not machine:
             self.told_of_call = machine
             self.audience.asked(machine, self.now())
-        self.ended, self.tries, self.was_cut = None, 0, False
+        self.ended, self.tries = None, 0
         self.began = began = self.now()
-        self.in_hand = [machine, began]
+        self.in_hand = CallInHand(machine, began, thread)
         CURRENT.set(self.in_hand)
         return began
 
     def let_go(self) -> None:
         """Leave the call its context: it may be going on, on a thread of its own."""
-        self.in_hand = [None, 0]
+        self.in_hand = None
         CURRENT.set(None)
 
     def take_in(self) -> None:
@@ -176,15 +154,13 @@ class Turns:
         machine, reply, began = self.machine, self.reply, self.began
         if began is not None:
             ended = self.ended = self.ended or self.now()
-            self.in_hand[0] = None
+            if self.in_hand is not None:
+                self.in_hand.is_over()
             if reply is NOTHING:
-                returned = self.returned
-                reply = returned if type(returned) in RESULTS else understand(machine, returned)
-            if self.was_cut or is_late(machine.timeout, began, ended):
-                reply = late(reply)
+                reply = reply_of(machine, self.returned, began, ended)
             if self.tries > MOST_STUMBLES:
                 reply = CUT
-        self.trace = taken_in(machine, reply, began, self.ended, self.trace)
+        self.past.trace = taken_in(machine, reply, began, self.ended, self.past.trace)
 
     def note(self, interrupt: BaseException) -> None:
         """Remember what interrupted a turn; let it through if no turn comes to its end any more."""
@@ -192,17 +168,6 @@ class Turns:
         self.tries += 1
         if self.tries > MAX_TRIES:
             raise interrupt
-
-    def conclude(self) -> None:
-        """Work out the outcome."""
-        self.concluded = conclude(History(self.start, self.trace, self.opened, self.epoch))
-
-    def outcome(self) -> Outcome[Any, Any, Any]:
-        """Give the outcome, or raise what interrupted the run again, with the outcome on it."""
-        assert self.concluded is not None  # noqa: S101 - the loops end with conclude()
-        if self.interrupts:
-            reraise(self.interrupts)
-        return self.concluded
 
     def close(self) -> None:
         """Forget the run.
@@ -212,6 +177,6 @@ class Turns:
         """
         if self.inbox is not None:
             self.inbox.close()
-        self.machine, self.trace, self.told, self.told_of_call = self.start, None, None, None
-        self.reply = self.returned = NOTHING
-        self.wake, self.in_hand, self.concluded = None, [None, 0], None
+        self.told = self.told_of_call = self.reply = self.returned = NOTHING
+        self.wake = self.in_hand = None
+        del self.past, self.machine

@@ -226,7 +226,8 @@ def swallowing(_: object) -> Callable[..., None]:
 @both_colours
 def test_defect_03_planted(colour: Colour) -> None:
     """A planted driver that swallows the interrupt is noticed."""
-    with planted("sagalib.drivers.turns", "reraise", swallowing), notices():
+    driver = "sagalib.drivers.aio" if colour.is_async else "sagalib.drivers.sync"
+    with planted(driver, "reraise", swallowing), notices():
         check_same_object(colour, KeyboardInterrupt)
 
 

@@ -11,8 +11,20 @@ import pytest
 from attrs.exceptions import FrozenInstanceError
 from returns.result import Failure, Success
 
-from sagalib import Call, Retry, Soft, current_call, run, run_async
-from tests.defects.colours import ASYNC, SYNC, Colour, both_colours, pass_on, refuse
+from sagalib import (
+    AsyncStep,
+    Call,
+    NoCurrentCall,
+    Ok,
+    Retry,
+    Soft,
+    chain,
+    current_call,
+    run,
+    run_async,
+)
+from tests.defects.colours import ASYNC, SYNC, Colour, both_colours, refuse
+from tests.defects.planted import planted
 from tests.support.time import SECOND, VirtualClock, run_virtual
 
 
@@ -163,19 +175,88 @@ def test_runs_at_the_same_time_have_their_own_calls() -> None:
     )
 
 
-def test_a_task_that_a_step_leaves_behind_keeps_its_call() -> None:
-    """The context of a call goes with what the call starts."""
+def test_what_an_async_step_starts_finds_the_call_while_it_goes_on() -> None:
+    """The context of a call goes with the tasks and threads that the call starts."""
     keys: list[str] = []
+    left: list[asyncio.Task[None]] = []
+
+    def ask() -> None:
+        keys.append(current_call().key)
+
+    async def execute(value: Any) -> Any:
+        async def look() -> None:
+            ask()
+            await asyncio.sleep(5)  # meanwhile the next step goes on
+            with pytest.raises(NoCurrentCall, match="found none"):
+                ask()
+
+        left.append(asyncio.create_task(look()))
+        thread = threading.Thread(target=copy_context().run, args=(ask,))
+        thread.start()
+        thread.join(10)
+        await asyncio.sleep(1)
+        return Success(value)
+
+    async def later(value: Any) -> Any:
+        await asyncio.gather(*left)
+        return Success(value)
+
+    saga = AsyncStep(execute, name="a") >> AsyncStep(later)
+    assert Ok("x") == run_virtual(run_async(saga, "x", run_id="run"))
+
+    assert ["run/a/execute/0"] * 2 == keys
+
+
+@pytest.mark.parametrize("observers", [(), (str,)], ids=["course", "turns"])
+def test_a_plain_step_asks_on_its_own_thread(observers: Any) -> None:
+    """On another thread `current_call()` is refused: it might be that of a later step."""
+    said: list[object] = []
 
     def execute(value: Any) -> Any:
         def look() -> None:
-            keys.append(current_call().key)
+            try:
+                said.append(current_call())
+            except NoCurrentCall as error:
+                said.append(str(error))
 
         thread = threading.Thread(target=copy_context().run, args=(look,))
         thread.start()
         thread.join(10)
+        said.append(current_call().key)
         return Success(value)
 
-    run(SYNC.step(execute, name="a") >> SYNC.step(pass_on), "x", run_id="run")
+    run(SYNC.step(execute, name="a"), "x", run_id="run", observers=observers)
 
-    assert ["run/a/execute/0"] == keys
+    refusal = (
+        "current_call() was called on another thread than the step was: expected the thread of the "
+        "step. Write call = current_call() in the step, and hand it to the thread"
+    )
+    assert [refusal, "run/a/execute/0"] == said
+
+
+def test_the_current_call_of_a_long_course_is_cheap() -> None:
+    """Asking in every step of a long saga takes time in proportion: nothing is folded twice."""
+    keys: list[str] = []
+
+    def execute(value: Any) -> Any:
+        keys.append(current_call().key)
+        return Success(value)
+
+    made: list[object] = []
+
+    def counting(true: Any) -> Any:
+        def evolve(*arguments: Any) -> Any:
+            made.append(arguments)
+            return true(*arguments)
+
+        return evolve
+
+    with planted("sagalib.core.history", "evolve", counting):
+        run(chain([SYNC.step(execute, name="a")] * 100), "x", run_id="run")
+
+    assert ["run/a/execute/0", "run/a~2/execute/0", "run/a~100/execute/0"] == [
+        keys[0],
+        keys[1],
+        keys[-1],
+    ]
+    assert 99 == len(made)
