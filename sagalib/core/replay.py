@@ -106,19 +106,19 @@ def _reply_in(machine: Machine, event: e.Event | None, *, begun: bool) -> Reply:
         case e.StepOk(value=value, late=late) if isinstance(machine.progress, Executing):
             return Late(value) if late else Success(value)
         case e.StepInDoubt(reason=reason) if isinstance(machine.progress, Executing):
-            return Unknown(reason)  # type: ignore[arg-type]
+            return Unknown(reason)  # type: ignore[arg-type] # ty: ignore[invalid-argument-type]
         case (
             e.StepRetrying(reason=reason, returned=returned)
             | e.StepFailed(reason=reason, returned=returned)
         ) if isinstance(machine.progress, Executing):
-            return Failure(reason) if returned else Refused(reason)  # type: ignore[arg-type]
+            return Failure(reason) if returned else Refused(reason)  # type: ignore[arg-type] # ty: ignore[invalid-argument-type]
         case e.StepCompensated() | e.StepSettled() if back:
             return Success(None)
         case (
             e.CompensationRetrying(reason=reason, returned=returned)
             | e.CompensationGaveUp(reason=reason, returned=returned)
         ) if back:
-            return Failure(reason) if returned else Unknown(reason)  # type: ignore[arg-type]
+            return Failure(reason) if returned else Unknown(reason)  # type: ignore[arg-type] # ty: ignore[invalid-argument-type]
         case e.StepStarted() if isinstance(machine.progress, Pausing):
             return Woke()
         case e.CompensationStarted() if isinstance(machine.progress, Resting):

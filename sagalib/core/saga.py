@@ -61,11 +61,11 @@ M_co = TypeVar("M_co", bound=Async, covariant=True, default=Sync)
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
-E = TypeVar("E")
+E = TypeVar("E", default=Never)
 E2 = TypeVar("E2")
-F = TypeVar("F")
+F = TypeVar("F", default=Never)
 F2 = TypeVar("F2")
-M = TypeVar("M", bound=Async)
+M = TypeVar("M", bound=Async, default=Sync)
 M2 = TypeVar("M2", bound=Async)
 
 _SHOWN = 10
@@ -247,7 +247,7 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
             # left and stops there.
             object.__setattr__(self, "_left", word)
             object.__setattr__(self, "_right", None)
-        return word
+        return word  # ty: ignore[invalid-explicit-return] # for ty a saga might be a tuple too
 
     @property
     def paths(self) -> tuple[str | None, ...]:
@@ -321,7 +321,7 @@ def _write_out(saga: Composite[Any, Any, Any, Any, Any]) -> tuple[Instruction, .
     return tuple(word)
 
 
-_IDENTITY: Composite[Any, Any, Never, Never, Sync] = Composite(())
+_IDENTITY: Saga[Any, Any, Any, Any, Any] = Composite(())
 
 
 def _not_a_saga(came: object) -> str:

@@ -262,6 +262,6 @@ def oldest_first(link: Link) -> list[Any]:
     """Give the items of a linked list in the order in which they were added."""
     items: list[Any] = []
     while link is not None:
-        item, link = link
+        item, link = link  # pyrefly: ignore[not-iterable] # it cannot narrow a recursive alias
         items.append(item)
     return items[::-1]

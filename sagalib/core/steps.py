@@ -16,7 +16,6 @@ from typing import (
     ParamSpec,
     Protocol,
     TypeAlias,
-    TypedDict,
     cast,
     final,
     overload,
@@ -25,7 +24,7 @@ from typing import (
 import attrs
 from attrs import field, frozen
 from returns.result import Result, Success
-from typing_extensions import TypeVar, TypeVarTuple, Unpack
+from typing_extensions import TypedDict, TypeVar, TypeVarTuple, Unpack
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, WrongColour, shown
 from sagalib.core.functions import is_coroutine_function, name_of
@@ -63,7 +62,7 @@ R = TypeVar("R")
 _DEFAULT_TIMEOUT = Soft(30.0)
 
 
-class StepSettings(TypedDict, total=False):
+class StepSettings(TypedDict, total=False, closed=True):
     """The keywords that every way of writing a step takes beside its name.
 
     A dict of this type is how the steps of a service share their terms: ``Step(f, **terms)``. The
@@ -78,7 +77,7 @@ class StepSettings(TypedDict, total=False):
     pivot: bool
 
 
-class CompensationSettings(TypedDict, total=False):
+class CompensationSettings(TypedDict, total=False, closed=True):
     """The keywords that are about compensations only."""
 
     name: str | None
@@ -92,8 +91,9 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
 
     is_step: ClassVar[bool] = True
 
-    is_async: bool = field(init=False)
-    name: str
+    # Frozen fields; for pyrefly the base would have to call them read-only too.
+    is_async: bool = field(init=False)  # pyrefly: ignore[bad-override]
+    name: str  # pyrefly: ignore[bad-override]
     timeout: Timeout
     retries: Retry
     settle_on: Literal["doubt", "failure"]

@@ -170,7 +170,7 @@ def outcome_of(exception: BaseException) -> Outcome[Any, Any, Any] | None:
 def with_outcome(interrupt: BaseException, outcome: Outcome[Any, Any, Any] | None) -> None:
     """Put the outcome of a run on what interrupted it: see ``outcome_of``."""
     if outcome is not None:
-        interrupt._sagalib_outcome = outcome  # type: ignore[attr-defined] # noqa: SLF001 - ours
+        interrupt._sagalib_outcome = outcome  # type: ignore[attr-defined] # ty: ignore[missing-attribute] # noqa: SLF001 - ours
 
 
 def reraise(interrupts: list[BaseException]) -> Never:

@@ -83,7 +83,9 @@ def simulate(
             f'got {type(given).__qualname__}: write script={{"charge": [Failure("declined")]}}'
         )
         raise InvalidSaga(msg)
-    answer = script if callable(script) else _from_table(script, saga)
+    # For ty a mapping might be a function too.
+    answer: Callable[[Call], Answer | None]
+    answer = script if callable(script) else _from_table(script, saga)  # ty: ignore[invalid-assignment]
     history = History(saga, value, check_run_id(run_id), on_compensation_failure == "stop")
     machine = history.start
     token = CURRENT.set(None)
