@@ -1,0 +1,1 @@
+"""What must type-check: see the package above."""

@@ -1,0 +1,1 @@
+"""What must not type-check: see the package above."""
