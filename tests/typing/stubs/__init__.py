@@ -1,0 +1,1 @@
+"""What ``typings/`` adds: checked with that folder alone, see the package above."""
