@@ -18,6 +18,10 @@ DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", HERE}, key=lambda version: int(version.split(".")[1]))
 
+CHECKERS = [("mypy",), ("pyright",), ("ty", "check"), ("pyrefly", "check")]
+# Their code is as strictly typed as that of the package.
+TYPED_DOCUMENTS = ["README.md", "docs/how-to/typing.md"]
+
 # The promise is 150 ms. Where the dependencies alone take long, the machine is slow, not the
 # package: there the bound is a multiple of what they take.
 IMPORT_SECONDS = 0.150
@@ -107,20 +111,38 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the package, the examples, the tests and the code of the README."""
-    install_wheel(session, *group("test"), *group("types"))
-    session.run("mypy")
-    session.run("pyright")
+    """Check the types of the package, the examples, the tests and the code of the documents.
 
-    folder = Path(session.virtualenv.location) / "readme"
-    folder.mkdir(exist_ok=True)
-    readme = folder / "readme.py"
-    session.run("python", "tests/blocks.py", "README.md", str(readme))
-    session.run("mypy", str(readme))
-    session.run("pyright", str(readme))
+    In four checkers; then again with the folder ``typings``; then with planted mistakes.
+    """
+    install_wheel(session, *group("test"), *group("types"))
+    for checker in CHECKERS:
+        session.run(*checker)
+
+    # Not below .nox: pyright and pyrefly look at nothing in a folder whose name begins with a dot.
+    folder = Path("build/documents")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    code = {name: str(folder / f"{Path(name).stem.lower()}_md.py") for name in TYPED_DOCUMENTS}
+    for document, path in code.items():
+        session.run("python", "-m", "tests.blocks", document, path)
+    for checker in CHECKERS:
+        session.run(*checker, *code.values())
+
+    with_stubs = ["tests/typing/accept", "tests/typing/stubs/results.py", "docs/examples"]
+    typings = {"MYPYPATH": "typings"}
+    session.run("mypy", "--cache-dir", ".mypy_cache/stubs", *with_stubs, env=typings)
+    session.run("pyright", "-p", "tests/typing/stubs")
+    session.run("ty", "check", "--extra-search-path", "typings", *with_stubs)
+    paths = ["typings", ".", "docs/examples"]
+    session.run("pyrefly", "check", *[f"--search-path={path}" for path in paths], *with_stubs)
+    allowed = "--allowlist=typings/allowlist.txt"
+    session.run("stubtest", "returns.result", allowed, env=typings)
+
+    session.run("pytest", "tests/typing")
 
     # From another folder, so that the installed wheel is looked at.
-    session.chdir(folder)
+    session.chdir(session.virtualenv.location)
     session.run("pyright", "--verifytypes", "sagalib", "--ignoreexternal")
 
 

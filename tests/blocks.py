@@ -5,7 +5,7 @@ block that follows it, where `...` stands for any text. A `python` block that pr
 block fails, and so does a `text` block that no `python` block stands before: a listing that nothing
 checks has another info string, or none.
 
-As a program, `python tests/blocks.py README.md OUT.py` writes the Python of a document to a file,
+As a program, `python -m tests.blocks README.md OUT.py` writes the Python of a document to a file,
 every line at the line number that it has in the document.
 """
 
