@@ -62,7 +62,7 @@ def replay(
             expected.
     """
     came: Any = saga
-    if not _is_saga(came):
+    if not isinstance(came, Saga):
         msg = (
             f"expected a saga to replay, got {type(saga).__qualname__}: "
             "write replay(saga, value, log)"
@@ -130,10 +130,6 @@ def _reply_in(machine: Machine, event: e.Event | None, *, begun: bool) -> Reply:
                 "log with the saga that wrote it"
             )
             raise LogMismatch(msg)
-
-
-def _is_saga(value: object) -> bool:
-    return isinstance(value, Saga)
 
 
 class _Reader:
