@@ -76,11 +76,13 @@ def _stage(
     return kind(with_context, _starred(compensate), settle=_starred(settle), name=name, **settings)
 
 
+# A settle that cannot fail stands first: of `F | F2`, both Never, pyright 1.1.414 makes Unknown.
 @overload
 def stage(
     execute: Callable[[Unpack[Ts]], Result[B, E]],
     compensate: Callable[[B], Result[None, F]] | None = None,
     *,
+    settle: Callable[[Unpack[Ts]], Result[None, Never]] | None = None,
     context: Literal[False] = False,
     name: str | None = None,
     **settings: Unpack[StepSettings],
@@ -100,6 +102,7 @@ def stage(
     execute: Callable[[Unpack[Ts]], Result[B, E]],
     compensate: Callable[[Unpack[Ts], B], Result[None, F]],
     *,
+    settle: Callable[[Unpack[Ts]], Result[None, Never]] | None = None,
     context: Literal[True],
     name: str | None = None,
     **settings: Unpack[StepSettings],
@@ -152,6 +155,7 @@ def async_stage(
     execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
     compensate: Callable[[B], Coroutine[Any, Any, Result[None, F]]] | None = None,
     *,
+    settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, Never]]] | None = None,
     context: Literal[False] = False,
     name: str | None = None,
     **settings: Unpack[StepSettings],
@@ -171,6 +175,7 @@ def async_stage(
     execute: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[B, E]]],
     compensate: Callable[[Unpack[Ts], B], Coroutine[Any, Any, Result[None, F]]],
     *,
+    settle: Callable[[Unpack[Ts]], Coroutine[Any, Any, Result[None, Never]]] | None = None,
     context: Literal[True],
     name: str | None = None,
     **settings: Unpack[StepSettings],

@@ -52,6 +52,7 @@ E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True, default=Never)
 F = TypeVar("F", default=Never)
 F2 = TypeVar("F2", default=Never)
+G = TypeVar("G")
 F_co = TypeVar("F_co", covariant=True, default=Never)
 M_co = TypeVar("M_co", bound=Async, covariant=True, default=Sync)
 X_co = TypeVar("X_co", bound=Exception, covariant=True, default=Never)
@@ -380,6 +381,20 @@ class _AsyncDecorator(Protocol[B, F_co]):
     ) -> AsyncStep[A, B, E, F_co]: ...
 
 
+class _SettledDecorator(Protocol[A, B, F_co]):
+    """What ``step(compensate=..., settle=...)`` gives: both ends of the function are known."""
+
+    def __call__(self, execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E, F_co]: ...
+
+
+class _SettledAsyncDecorator(Protocol[A, B, F_co]):
+    """What ``step(compensate=..., settle=...)`` gives for a coroutine function."""
+
+    def __call__(
+        self, execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /
+    ) -> AsyncStep[A, B, E, F_co]: ...
+
+
 class _PlainDecorator(Protocol):
     """What ``step(name=...)`` gives: it makes a step of a function of either colour."""
 
@@ -395,6 +410,22 @@ class _PlainDecorator(Protocol):
 def step(execute: Callable[[A], Coroutine[Any, Any, Result[B, E]]], /) -> AsyncStep[A, B, E]: ...
 @overload
 def step(execute: Callable[[A], Result[B, E]], /) -> Step[A, B, E]: ...
+@overload
+def step(
+    *,
+    compensate: Callable[[B], Coroutine[Any, Any, Result[None, G]]],
+    settle: Callable[[A], Coroutine[Any, Any, Result[None, G]]],
+    name: str | None = None,
+    **settings: Unpack[StepSettings],
+) -> _SettledAsyncDecorator[A, B, G]: ...
+@overload
+def step(
+    *,
+    compensate: Callable[[B], Result[None, G]],
+    settle: Callable[[A], Result[None, G]],
+    name: str | None = None,
+    **settings: Unpack[StepSettings],
+) -> _SettledDecorator[A, B, G]: ...
 @overload
 def step(
     *,
@@ -416,17 +447,18 @@ def step(
     /,
     *,
     compensate: Any = None,
+    settle: Any = None,
     name: str | None = None,
     **settings: Unpack[StepSettings],
 ) -> Any:
     """Make a step of the function below: ``@step`` or ``@step(compensate=release, retries=2)``.
 
     A plain function makes a ``Step``, a coroutine function an ``AsyncStep``. Takes their keywords
-    and raises as they do.
+    and raises as they do; ``settle`` beside ``compensate``, or later with ``settled_by``.
     """
 
     def decorate(function: object, /) -> object:
-        return _step_of(function)(function, compensate, name=name, **settings)
+        return _step_of(function)(function, compensate, settle=settle, name=name, **settings)
 
     return decorate if execute is None else decorate(execute)
 

@@ -683,7 +683,7 @@ def typed_functions() -> list[Callable[..., Any]]:
 
 def test_defect_28_no_function_of_a_step_is_an_untyped_callable() -> None:
     """No parameter for an execute, compensate or settle is a `Callable[..., Any]`."""
-    assert 2 * (1 + 2) + 4 + 4 + 2 + 5 == len(typed_functions())
+    assert 2 * (1 + 2) + 4 + 4 + 2 + 7 == len(typed_functions())
     assert [] == loose_callables(typed_functions())
 
 

@@ -82,6 +82,9 @@ def test_a_decorator_takes_the_keywords_of_a_step() -> None:
         compensate=release_async, timeout=5
     )(reserve_async)
     assert AsyncStep(reserve_async, name="r") == step(name="r")(reserve_async)
+    assert Step(reserve, release, settle=release) == step(compensate=release, settle=release)(
+        reserve
+    )
     assert Step(reserve, pivot=True) == step(pivot=True)(reserve)
 
 

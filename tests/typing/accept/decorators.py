@@ -56,6 +56,28 @@ async def with_compensation_async(reservation: Reservation) -> Result[Payment, C
     return await charge_async(reservation)
 
 
+def unpay(reservation: Reservation) -> Result[None, RefundRejected]:
+    """Make sure that no money was taken."""
+    return Success(None)
+
+
+async def unpay_async(reservation: Reservation) -> Result[None, RefundRejected]:
+    """Make sure that no money was taken."""
+    return Success(None)
+
+
+@step(compensate=refund, settle=unpay, retries=2)
+def with_both(reservation: Reservation) -> Result[Payment, CardDeclined]:
+    """Take the money."""
+    return charge(reservation)
+
+
+@step(compensate=refund_async, settle=unpay_async)
+async def with_both_async(reservation: Reservation) -> Result[Payment, CardDeclined]:
+    """Take the money."""
+    return await charge_async(reservation)
+
+
 @bare.compensated_by
 def compensated(reservation: Reservation) -> Result[None, Never]:
     """Give the goods back."""
@@ -68,4 +90,6 @@ assert_type(with_keywords, Step[Order, Reservation, OutOfStock])
 assert_type(with_keywords_async, AsyncStep[Order, Reservation, OutOfStock])
 assert_type(with_compensation, Step[Reservation, Payment, CardDeclined, RefundRejected])
 assert_type(with_compensation_async, AsyncStep[Reservation, Payment, CardDeclined, RefundRejected])
+assert_type(with_both, Step[Reservation, Payment, CardDeclined, RefundRejected])
+assert_type(with_both_async, AsyncStep[Reservation, Payment, CardDeclined, RefundRejected])
 assert_type(compensated, Step[Order, Reservation, OutOfStock])
