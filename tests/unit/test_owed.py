@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Never
 
 import pytest
-from returns.result import Failure, Success
+from returns.result import Failure, Result, Success
 
 from sagalib import (
+    AsyncStep,
     Compensated,
     CompensationFailed,
     Fatal,
@@ -17,13 +18,37 @@ from sagalib import (
     Retry,
     Saga,
     TimedOut,
+    WrongColour,
     chain,
     current_call,
+    fail,
     identity,
     run,
     simulate,
 )
 from tests.defects.colours import SYNC, Colour, World, both_colours, refuse
+
+
+async def pass_on(value: str) -> Result[str, Never]:
+    """Pass a value on."""
+    return Success(value)
+
+
+async def refuse_async(value: str) -> Result[None, str]:
+    """Compensate nothing."""
+    return Failure(f"no way back for {value}")
+
+
+def test_run_refuses_what_an_async_run_owes() -> None:
+    """The types of an outcome do not tell the mode: ``run`` does, before anything is called."""
+    saga = AsyncStep(pass_on, refuse_async) >> fail("no")
+    outcome = simulate(
+        saga, "x", {"pass_on": [Success("x")], "pass_on:compensate": [Failure("no way back")]}
+    )
+
+    assert isinstance(outcome, Fatal)
+    with pytest.raises(WrongColour, match="run_async"):
+        run(outcome.residual)
 
 
 def three(world: World, **undo: Any) -> Any:
