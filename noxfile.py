@@ -101,6 +101,13 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Print the table of the benchmarks; `nox -s bench -- --help` tells the options."""
+    install_wheel(session, *group("bench"))
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and import contracts."""
     session.install(*group("lint"), *DEPENDENCIES)

@@ -1,0 +1,239 @@
+"""G1 to G5: sagas of plain functions, and what a careful person writes by hand in their place.
+
+By hand, `type(x)` is compared: the fastest way to ask. `Success` stands first since pyright, which
+would narrow `x` to a `Success` of an unknown type, does not do so then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from returns.result import Failure, Result, Success
+
+from sagalib import Step, catching, chain, run
+from tests.benchmarks import peers
+from tests.benchmarks.measuring import plain
+from tests.benchmarks.rows import Comparison
+
+Outcome = Result[Any, str]
+Undos = list[tuple[Callable[[Any], Result[None, str]], Any]]
+
+
+# ------------------------------------------------------------------ functions that give results
+
+
+def add_one(value: int) -> Result[int, str]:
+    """Go well."""
+    return Success(value + 1)
+
+
+def add_two(value: int) -> Result[int, str]:
+    """Go well."""
+    return Success(value + 2)
+
+
+def add_three(value: int) -> Result[int, str]:
+    """Go well."""
+    return Success(value + 3)
+
+
+def refuse(value: int) -> Result[int, str]:
+    """Fail."""
+    return Failure("no")
+
+
+def undo(value: Any) -> Result[None, str]:
+    """Compensate."""
+    return Success(None)
+
+
+def go_back(undos: Undos) -> None:
+    """Call the compensations, last first; stop at one that fails."""
+    for compensate, value in reversed(undos):
+        undone = compensate(value)
+        if Success is not type(undone):
+            raise RuntimeError(undone)
+
+
+def three_by_hand(value: int) -> Outcome:
+    """Three steps that go well."""
+    undos: Undos = []
+    first = add_one(value)
+    if Success is not type(first):
+        go_back(undos)
+        return first
+    one = first.unwrap()
+    undos.append((undo, one))
+    second = add_two(one)
+    if Success is not type(second):
+        go_back(undos)
+        return second
+    two = second.unwrap()
+    undos.append((undo, two))
+    third = add_three(two)
+    if Success is not type(third):
+        go_back(undos)
+        return third
+    undos.append((undo, third.unwrap()))
+    return third
+
+
+def failure_by_hand(value: int) -> Outcome:
+    """Two steps that go well, and one that fails."""
+    undos: Undos = []
+    first = add_one(value)
+    if Success is not type(first):
+        go_back(undos)
+        return first
+    one = first.unwrap()
+    undos.append((undo, one))
+    second = add_two(one)
+    if Success is not type(second):
+        go_back(undos)
+        return second
+    two = second.unwrap()
+    undos.append((undo, two))
+    third = refuse(two)
+    if Success is not type(third):
+        go_back(undos)
+        return third
+    undos.append((undo, third.unwrap()))
+    return third
+
+
+Context = dict[str, int]
+
+
+def with_stock(context: Context) -> Result[Context, str]:
+    """Copy the context, and add to it."""
+    return Success({**context, "stock": 1})
+
+
+def with_payment(context: Context) -> Result[Context, str]:
+    """Copy the context, and add to it."""
+    return Success({**context, "payment": 2})
+
+
+def with_parcel(context: Context) -> Result[Context, str]:
+    """Copy the context, and add to it."""
+    return Success({**context, "parcel": 3})
+
+
+def contexts_by_hand(context: Context) -> Outcome:
+    """Three steps on dicts that go well."""
+    undos: Undos = []
+    first = with_stock(context)
+    if Success is not type(first):
+        go_back(undos)
+        return first
+    one = first.unwrap()
+    undos.append((undo, one))
+    second = with_payment(one)
+    if Success is not type(second):
+        go_back(undos)
+        return second
+    two = second.unwrap()
+    undos.append((undo, two))
+    third = with_parcel(two)
+    if Success is not type(third):
+        go_back(undos)
+        return third
+    undos.append((undo, third.unwrap()))
+    return third
+
+
+MANY = 300
+PAIRS = [(add_one, undo)] * MANY
+
+
+def many_by_hand(value: int) -> Outcome:
+    """Loop over many steps."""
+    undos: Undos = []
+    made: Outcome = Success(value)
+    for execute, compensate in PAIRS:
+        made = execute(value)
+        if Success is not type(made):
+            go_back(undos)
+            return made
+        value = made.unwrap()
+        undos.append((compensate, value))
+    return made
+
+
+# ------------------------------------------------------------------ functions that raise
+
+
+def three_that_raise_by_hand(value: int) -> int:
+    """Three steps that go well, of functions that could raise."""
+    undos: list[tuple[Callable[[int], None], int]] = []
+    try:
+        one = peers.plus_one(value)
+        undos.append((peers.take_back, one))
+        two = peers.plus_two(one)
+        undos.append((peers.take_back, two))
+        three = peers.plus_three(two)
+        undos.append((peers.take_back, three))
+    except peers.Refused:
+        for compensate, made in reversed(undos):
+            compensate(made)
+        raise
+    return three
+
+
+lift = catching(peers.Refused)
+
+THREE = Step(add_one, undo) >> Step(add_two, undo) >> Step(add_three, undo)
+FAILURE = Step(add_one, undo) >> Step(add_two, undo) >> Step(refuse, undo)
+LIFTED = (
+    Step(lift(peers.plus_one), lift(peers.take_back))
+    >> Step(lift(peers.plus_two), lift(peers.take_back))
+    >> Step(lift(peers.plus_three), lift(peers.take_back))
+)
+CONTEXTS = Step(with_stock, undo) >> Step(with_payment, undo) >> Step(with_parcel, undo)
+LONG = chain([Step(add_one, undo)] * MANY)
+
+COMPARISONS = [
+    Comparison(
+        goal="G1",
+        what="3 steps that go well",
+        ours=plain(partial(run, THREE), 1),
+        baseline=plain(three_by_hand, 1),
+        gate=2.5,
+        brave=1.6,
+    ),
+    Comparison(
+        goal="G2",
+        what="the same, of functions that raise, lifted with `catching`",
+        ours=plain(partial(run, LIFTED), 1),
+        baseline=plain(three_that_raise_by_hand, 1),
+        gate=15,
+        brave=11,
+    ),
+    Comparison(
+        goal="G3",
+        what="failure at step 3, 2 compensations",
+        ours=plain(partial(run, FAILURE), 1),
+        baseline=plain(failure_by_hand, 1),
+        gate=3,
+        brave=2,
+    ),
+    Comparison(
+        goal="G4",
+        what="3 steps that copy a dict and add to it",
+        ours=plain(partial(run, CONTEXTS), {"order": 1}),
+        baseline=plain(contexts_by_hand, {"order": 1}),
+        gate=2,
+        brave=1.4,
+    ),
+    Comparison(
+        goal="G5",
+        what="300 steps, per step",
+        ours=plain(partial(run, LONG), 1),
+        baseline=plain(many_by_hand, 1),
+        gate=2,
+        brave=1.1,
+        pieces=MANY,
+    ),
+]
