@@ -10,43 +10,31 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from returns.result import Failure, Result, Success
+from returns.result import Result, Success
 
 from sagalib import Step, catching, chain, run
 from tests.benchmarks import peers
 from tests.benchmarks.measuring import plain
 from tests.benchmarks.rows import Comparison
+from tests.benchmarks.work import (
+    Context,
+    Refused,
+    add_one,
+    add_three,
+    add_two,
+    plus_one,
+    plus_three,
+    plus_two,
+    refuse,
+    take_back,
+    undo,
+    with_parcel,
+    with_payment,
+    with_stock,
+)
 
 Outcome = Result[Any, str]
 Undos = list[tuple[Callable[[Any], Result[None, str]], Any]]
-
-
-# ------------------------------------------------------------------ functions that give results
-
-
-def add_one(value: int) -> Result[int, str]:
-    """Go well."""
-    return Success(value + 1)
-
-
-def add_two(value: int) -> Result[int, str]:
-    """Go well."""
-    return Success(value + 2)
-
-
-def add_three(value: int) -> Result[int, str]:
-    """Go well."""
-    return Success(value + 3)
-
-
-def refuse(value: int) -> Result[int, str]:
-    """Fail."""
-    return Failure("no")
-
-
-def undo(value: Any) -> Result[None, str]:
-    """Compensate."""
-    return Success(None)
 
 
 def go_back(undos: Undos) -> None:
@@ -103,24 +91,6 @@ def failure_by_hand(value: int) -> Outcome:
     return third
 
 
-Context = dict[str, int]
-
-
-def with_stock(context: Context) -> Result[Context, str]:
-    """Copy the context, and add to it."""
-    return Success({**context, "stock": 1})
-
-
-def with_payment(context: Context) -> Result[Context, str]:
-    """Copy the context, and add to it."""
-    return Success({**context, "payment": 2})
-
-
-def with_parcel(context: Context) -> Result[Context, str]:
-    """Copy the context, and add to it."""
-    return Success({**context, "parcel": 3})
-
-
 def contexts_by_hand(context: Context) -> Outcome:
     """Three steps on dicts that go well."""
     undos: Undos = []
@@ -169,27 +139,27 @@ def three_that_raise_by_hand(value: int) -> int:
     """Three steps that go well, of functions that could raise."""
     undos: list[tuple[Callable[[int], None], int]] = []
     try:
-        one = peers.plus_one(value)
-        undos.append((peers.take_back, one))
-        two = peers.plus_two(one)
-        undos.append((peers.take_back, two))
-        three = peers.plus_three(two)
-        undos.append((peers.take_back, three))
-    except peers.Refused:
+        one = plus_one(value)
+        undos.append((take_back, one))
+        two = plus_two(one)
+        undos.append((take_back, two))
+        three = plus_three(two)
+        undos.append((take_back, three))
+    except Refused:
         for compensate, made in reversed(undos):
             compensate(made)
         raise
     return three
 
 
-lift = catching(peers.Refused)
+lift = catching(Refused)
 
 THREE = Step(add_one, undo) >> Step(add_two, undo) >> Step(add_three, undo)
 FAILURE = Step(add_one, undo) >> Step(add_two, undo) >> Step(refuse, undo)
 LIFTED = (
-    Step(lift(peers.plus_one), lift(peers.take_back))
-    >> Step(lift(peers.plus_two), lift(peers.take_back))
-    >> Step(lift(peers.plus_three), lift(peers.take_back))
+    Step(lift(plus_one), lift(take_back))
+    >> Step(lift(plus_two), lift(take_back))
+    >> Step(lift(plus_three), lift(take_back))
 )
 CONTEXTS = Step(with_stock, undo) >> Step(with_payment, undo) >> Step(with_parcel, undo)
 LONG = chain([Step(add_one, undo)] * MANY)
@@ -202,6 +172,7 @@ COMPARISONS = [
         baseline=plain(three_by_hand, 1),
         gate=2.5,
         brave=1.6,
+        beside={"contextlib.ExitStack": plain(peers.three_on_a_stack, 1)},
     ),
     Comparison(
         goal="G2",
@@ -210,6 +181,7 @@ COMPARISONS = [
         baseline=plain(three_that_raise_by_hand, 1),
         gate=15,
         brave=11,
+        beside=peers.three(),
     ),
     Comparison(
         goal="G3",
@@ -218,6 +190,7 @@ COMPARISONS = [
         baseline=plain(failure_by_hand, 1),
         gate=3,
         brave=2,
+        beside={"contextlib.ExitStack": plain(peers.failure_on_a_stack, 1), **peers.failure()},
     ),
     Comparison(
         goal="G4",

@@ -63,7 +63,7 @@ class Comparison:
     ours: Timed
     baseline: Timed
     gate: float
-    brave: float
+    brave: float | None = None
     pieces: int = 1
     beside: Mapping[str, Timed | str] = field(factory=dict[str, "Timed | str"])
 
