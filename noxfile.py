@@ -95,15 +95,17 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests with many fresh examples."""
-    install_wheel(session, *group("test"))
+    """Run the tests with many fresh examples, and check the gates of the benchmarks."""
+    install_wheel(session, *group("test"), *group("bench"))
     run_tests(session, profile="long")
+    session.run("python", "-m", "tests.benchmarks", "--gate")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Print the table of the benchmarks; `nox -s bench -- --help` tells the options."""
     install_wheel(session, *group("bench"))
+    session.run("python", "-m", "tests.benchmarks.facts_of_peers")
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 

@@ -45,9 +45,12 @@ def machine() -> dict[str, str]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    scenarios: Sequence[tuple[str, Scenario]] = SCENARIOS,
+) -> int:
     """Measure what is asked for."""
-    goals = list(dict.fromkeys(goal for goal, _ in SCENARIOS))
+    goals = list(dict.fromkeys(goal for goal, _ in scenarios))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("goals", nargs="*", metavar="GOAL", help=f"of {' '.join(goals)}; all")
     parser.add_argument("--seconds", type=float, default=3.0, help="CPU time for each scenario")
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"expected goals of {' '.join(goals)}, got {' '.join(unknown)}")
 
     rows: list[Row] = []
-    for goal, scenario in SCENARIOS:
+    for goal, scenario in scenarios:
         if not options.goals or goal in options.goals:
             print(f"{goal} ...", file=sys.stderr, flush=True)
             rows += scenario(options.seconds)

@@ -129,7 +129,7 @@ COMPARISONS = [
         baseline=awaited(three_by_hand, 1),
         gate=1.25,
         brave=1.12,
-        beside={
+        beside=lambda: {
             "ours, timeout=None": awaited(partial(run_async, UNTIMED), 1),
             **peers.three_async(),
         },
@@ -141,7 +141,7 @@ COMPARISONS = [
         baseline=awaited(failure_by_hand, 1),
         gate=1.5,
         brave=1.2,
-        beside=peers.failure_async(),
+        beside=peers.failure_async,
     ),
     Comparison(
         goal="G8",
@@ -151,7 +151,7 @@ COMPARISONS = [
         gate=1.5,
         brave=1.2,
         pieces=CROWD,
-        beside={"by hand, with the undo list": together(three_by_hand, 1, CROWD)},
+        beside=lambda: {"by hand, with the undo list": together(three_by_hand, 1, CROWD)},
     ),
     Comparison(
         goal="G9",
@@ -161,7 +161,7 @@ COMPARISONS = [
         gate=1.7,
         brave=1.4,
         pieces=CROWD,
-        beside={"bare, with asyncio.timeout": together(three_bare_in_time, 1, CROWD)},
+        beside=lambda: {"bare, with asyncio.timeout": together(three_bare_in_time, 1, CROWD)},
     ),
 ]
 

@@ -172,7 +172,7 @@ COMPARISONS = [
         baseline=plain(three_by_hand, 1),
         gate=2.5,
         brave=1.6,
-        beside={"contextlib.ExitStack": plain(peers.three_on_a_stack, 1)},
+        beside=lambda: {"contextlib.ExitStack": plain(peers.three_on_a_stack, 1)},
     ),
     Comparison(
         goal="G2",
@@ -181,7 +181,7 @@ COMPARISONS = [
         baseline=plain(three_that_raise_by_hand, 1),
         gate=15,
         brave=11,
-        beside=peers.three(),
+        beside=peers.three,
     ),
     Comparison(
         goal="G3",
@@ -190,7 +190,7 @@ COMPARISONS = [
         baseline=plain(failure_by_hand, 1),
         gate=3,
         brave=2,
-        beside={"contextlib.ExitStack": plain(peers.failure_on_a_stack, 1), **peers.failure()},
+        beside=peers.failure,
     ),
     Comparison(
         goal="G4",

@@ -251,6 +251,7 @@ def three() -> Peers:
 def failure() -> Peers:
     """Two steps that go well, and one that raises."""
     return {
+        "contextlib.ExitStack": plain(failure_on_a_stack, 1),
         **_of_package("simple-saga", lambda: simple_saga(say_no), _RAISING),
         **_of_package("saga-py", lambda: saga_py(say_no), _RAISING),
         **_of_package("sagaz", lambda: "asyncio only"),

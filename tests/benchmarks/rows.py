@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final, TypeAlias
 
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 from tests.benchmarks.measuring import Timed, measure, median_of_ratios
 
@@ -55,7 +55,8 @@ class Row:
 class Comparison:
     """One scenario: ours against the baseline, and others beside them.
 
-    What stands beside is a candidate, or a word that says why there is none.
+    What stands beside is made when it is measured: a candidate, or a word that says why there is
+    none.
     """
 
     goal: str
@@ -65,12 +66,13 @@ class Comparison:
     gate: float
     brave: float | None = None
     pieces: int = 1
-    beside: Mapping[str, Timed | str] = field(factory=dict[str, "Timed | str"])
+    beside: Callable[[], Mapping[str, Timed | str]] = dict
 
     def rows(self, seconds: float) -> list[Row]:
         """Measure."""
-        beside = {name: timed for name, timed in self.beside.items() if not isinstance(timed, str)}
-        samples = measure({"ours": self.ours, "baseline": self.baseline, **beside}, seconds)
+        beside = self.beside()
+        candidates = {name: made for name, made in beside.items() if not isinstance(made, str)}
+        samples = measure({"ours": self.ours, "baseline": self.baseline, **candidates}, seconds)
         ns = {name: median(rounds) / self.pieces for name, rounds in samples.items()}
         ratio = {
             name: median_of_ratios(rounds, samples["baseline"]) for name, rounds in samples.items()
@@ -94,7 +96,7 @@ class Comparison:
                 baseline=ns["baseline"],
                 ratio=ratio[name],
             )
-            for name, timed in self.beside.items()
+            for name, timed in beside.items()
         ]
 
 
