@@ -161,8 +161,22 @@ LIFTED = (
     >> Step(lift(plus_two), lift(take_back))
     >> Step(lift(plus_three), lift(take_back))
 )
+LIFTED_CALLS = (lift(plus_one), lift(plus_two), lift(plus_three))
 CONTEXTS = Step(with_stock, undo) >> Step(with_payment, undo) >> Step(with_parcel, undo)
 LONG = chain([Step(add_one, undo)] * MANY)
+
+
+def three_and_the_log(value: int) -> object:
+    """Run three steps that go well, and derive the log."""
+    return run(THREE, value).log
+
+
+def lifted_calls(value: int) -> object:
+    """Make the calls of three lifted functions, and nothing else."""
+    for function in LIFTED_CALLS:
+        value = function(value).unwrap()
+    return value
+
 
 COMPARISONS = [
     Comparison(
@@ -172,7 +186,10 @@ COMPARISONS = [
         baseline=plain(three_by_hand, 1),
         gate=2.5,
         brave=1.6,
-        beside=lambda: {"contextlib.ExitStack": plain(peers.three_on_a_stack, 1)},
+        beside=lambda: {
+            "ours, and the log is read": plain(three_and_the_log, 1),
+            "contextlib.ExitStack": plain(peers.three_on_a_stack, 1),
+        },
     ),
     Comparison(
         goal="G2",
@@ -181,7 +198,10 @@ COMPARISONS = [
         baseline=plain(three_that_raise_by_hand, 1),
         gate=15,
         brave=11,
-        beside=peers.three,
+        beside=lambda: {
+            "only the three lifted calls": plain(lifted_calls, 1),
+            **peers.three(),
+        },
     ),
     Comparison(
         goal="G3",
