@@ -38,6 +38,9 @@ from sagalib.drivers.watchdog import Watchdog, watchdog_of
 
 __all__ = ["run_async"]
 
+# As in the machine.
+_new: Callable[..., Any] = tuple[Any, ...].__new__
+
 A = TypeVar("A")
 B = TypeVar("B")
 E = TypeVar("E")
@@ -102,19 +105,28 @@ async def run_async(
     """
     watchdog = watchdog_of(clock)
     audience = check(saga, observers, on_compensation_failure, watchdog.clock.epoch_ns)
-    claim = Claim(new_run_id() if run_id is None else run_id)
     stop, clock = on_compensation_failure == "stop", watchdog.clock
+    claim = None if run_id is None else Claim(run_id)
     token = CURRENT.set(None)
     try:
-        claim.take()
+        if claim is not None:
+            claim.take()
         return await _to_the_end(
-            History(saga, value, claim.run_id, stop, clock.now_ns(), clock.epoch_ns),
+            History(
+                saga,
+                value,
+                new_run_id() if run_id is None else run_id,
+                stop,
+                clock.now_ns(),
+                clock.epoch_ns,
+            ),
             audience,
             watchdog,
             dice,
         )
     finally:
-        claim.release()
+        if claim is not None:
+            claim.release()
         with suppress(ValueError):  # a coroutine that is closed is closed from another context
             CURRENT.reset(token)
 
@@ -125,17 +137,18 @@ async def _to_the_end(
     interrupts: list[BaseException] = []
     run: _AsyncRun | None = None
     outcome: Outcome[Any, Any, Any] | None = None
-    cancelling = _cancelling()
+    cancelling = _cancelling_of(asyncio.current_task())
+    asked = cancelling()
     try:
         if audience is None:
             try:
-                outcome = await _follow(past, watchdog)
+                outcome = await _follow(past, watchdog, cancelling)
             except BaseException as interrupt:
                 if _is_closing(interrupt):
                     raise
                 interrupts.append(interrupt)
         if outcome is None:
-            run = _AsyncRun(past, audience, watchdog, dice, interrupts, cancelling=cancelling)
+            run = _AsyncRun(past, audience, watchdog, dice, interrupts, cancelling=asked)
             outcome = await run.turns()
         if interrupts:
             reraise(interrupts)
@@ -146,7 +159,8 @@ async def _to_the_end(
     finally:
         if run is not None:
             run.close()
-        del past, run, outcome  # as in ``run``: no ring of frames and exceptions is to stay
+        # As in ``run``: no ring of frames and exceptions is to stay; a task holds what it raised.
+        del past, run, outcome, cancelling
 
 
 class _CallOnCourse(NamedTuple):
@@ -162,13 +176,14 @@ class _CallOnCourse(NamedTuple):
         return past.in_progress() if past.calling is self.calling else (None, 0)
 
 
-def _cancelling() -> int:
-    """Give how often this task has been asked to stop; the task is kept by no frame of a run."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+def _cancelling_of(task: asyncio.Task[Any] | None) -> Callable[[], int]:
+    """Give what tells how often ``task`` has been asked to stop."""
+    return int if task is None else task.cancelling
 
 
-async def _follow(past: History, watchdog: Watchdog) -> Outcome[Any, Any, Any] | None:
+async def _follow(
+    past: History, watchdog: Watchdog, cancelling: Callable[[], int]
+) -> Outcome[Any, Any, Any] | None:
     """Follow the course of the saga there; give the outcome if nothing is left to decide.
 
     The way back is not followed: it is for a task of its own.
@@ -178,12 +193,12 @@ async def _follow(past: History, watchdog: Watchdog) -> Outcome[Any, Any, Any] |
     ahead: Any = None
     kept: Any = None
     began, now = past.now, watchdog.clock.now_ns
-    cancelling = _cancelling()
+    asked = cancelling()
     try:
         for instruction in word[:end]:
             if instruction.is_step:
                 past.calling = ahead
-                CURRENT.set(_CallOnCourse(past, ahead))
+                CURRENT.set(_new(_CallOnCourse, (past, ahead, None)))
                 returned: Any = instruction.execute(value)
                 if instruction.is_async:
                     seconds = seconds_of(instruction.timeout)
@@ -192,7 +207,7 @@ async def _follow(past: History, watchdog: Watchdog) -> Outcome[Any, Any, Any] |
                     )
                 past.ahead = ahead = (returned, began, ahead)
                 past.now = ended = now()
-                if _cancelling() > cancelling:
+                if cancelling() > asked:
                     return None  # the step has swallowed its cancellation
                 if type(returned) is not SUCCESS or ended - began > instruction.limit:
                     return None
@@ -209,6 +224,8 @@ async def _follow(past: History, watchdog: Watchdog) -> Outcome[Any, Any, Any] |
         del past, ahead  # as at the end of a run
     else:
         return went_through(value, past) if end == len(word) else None
+    finally:
+        del cancelling
     return None
 
 
@@ -279,7 +296,8 @@ class _AsyncRun(Turns):
 
     def notice_swallowed_cancel(self) -> None:
         """A step that catches its cancellation does not unmake it: the task is to stop."""
-        if not self.interrupts and _cancelling() > self.cancelling:
+        cancelling = _cancelling_of(asyncio.current_task())
+        if not self.interrupts and cancelling() > self.cancelling:
             self.interrupts.append(asyncio.CancelledError())
 
     async def unwind_shielded(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from sagalib.drivers.clock import SECOND_NS, AsyncClock, Timer
 from sagalib.drivers.loop_clock import LoopClock
@@ -76,10 +76,6 @@ class Watchdog:
         del self._lines[seconds]
 
 
-_LOOP_CLOCK = LoopClock()
-_watchdogs: WeakKeyDictionary[asyncio.AbstractEventLoop, Watchdog] = WeakKeyDictionary()
-
-
 def watchdog_of(clock: AsyncClock | None) -> Watchdog:
     """Give the watchdog that all runs of the running event loop share.
 
@@ -87,8 +83,10 @@ def watchdog_of(clock: AsyncClock | None) -> Watchdog:
     """
     if clock is not None:
         return Watchdog(clock, shared=False)
-    loop = asyncio.get_running_loop()
-    watchdog = _watchdogs.get(loop)
+    loop: Any = asyncio.get_running_loop()
+    watchdog: Watchdog | None = getattr(loop, "_sagalib_watchdog", None)
     if watchdog is None:
-        watchdog = _watchdogs[loop] = Watchdog(_LOOP_CLOCK, shared=True)
+        watchdog = Watchdog(LoopClock(loop), shared=True)
+        # On the loop itself: it holds the loop, and is to go with it.
+        loop._sagalib_watchdog = watchdog  # noqa: SLF001 - ours
     return watchdog

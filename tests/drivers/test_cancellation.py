@@ -919,12 +919,13 @@ def test_an_observer_that_raises_system_exit_again_and_again(kind: str) -> None:
     assert [("undo", name) for name in reversed(world.done)] == world.back
 
 
-def test_a_run_is_closed_without_a_loop() -> None:
+@pytest.mark.parametrize("observers", [(), (str,)], ids=["course", "turns"])
+def test_a_run_is_closed_without_a_loop(observers: Any) -> None:
     """A run whose coroutine is closed does nothing more, and leaves its id free."""
     world = World()
     loop = VirtualLoop()
     loop.set_exception_handler(lambda _, __: None)  # told of the task that is destroyed
-    running = run_async(stuck(world), run_id="closed")
+    running = run_async(stuck(world), run_id="closed", observers=observers)
     loop.call_later(10, loop.stop)
     task = loop.create_task(running)
     loop.run_forever()

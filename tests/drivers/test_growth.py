@@ -304,7 +304,7 @@ def test_timers_do_not_pile_up() -> None:
     async def main() -> list[int]:
         loop: Any = asyncio.get_running_loop()
         counts: list[int] = []
-        for clock in (None, LoopClock()):
+        for clock in (None, LoopClock(loop)):
             for _ in range(1_000):
                 await run_async(after_async(done_async), clock=clock)
             counts.append(len(loop._scheduled))

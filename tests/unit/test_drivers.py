@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from returns.result import Failure, Success
+from typing_extensions import override
 
 from sagalib import (
+    AsyncStep,
     Cancel,
     Cancelled,
     Compensated,
     Ok,
+    Outcome,
     Retry,
     Step,
     TimedOut,
@@ -159,6 +162,26 @@ def test_a_clock_that_is_gone_ends_the_run() -> None:
     assert Ok("x") == run(SYNC.step(pass_on), "x", clock=clock)
 
 
+def test_interrupts_that_never_end_are_let_through() -> None:
+    """A run that is interrupted whenever it is to leave its course does not go on for ever."""
+    tries: list[object] = []
+
+    def interrupting(_: object) -> Any:
+        def take_over(*arguments: object) -> Any:
+            tries.append(arguments)
+            raise KeyboardInterrupt
+
+        return take_over
+
+    with (
+        planted("sagalib.drivers.sync", "_SyncRun", interrupting),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        run(SYNC.step(refuse, retries=1), "x")
+
+    assert 1 < len(tries) < 50
+
+
 # ------------------------------------------------------------------ asyncio
 
 
@@ -202,11 +225,11 @@ class Unlucky:
 
     def now_ns(self) -> int:
         """Give the time of the loop."""
-        return LoopClock().now_ns()
+        return LoopClock(asyncio.get_running_loop()).now_ns()
 
     async def sleep(self, seconds: float, /) -> None:
         """Wait."""
-        await LoopClock().sleep(seconds)
+        await asyncio.sleep(seconds)
 
     def call_at(self, when_ns: int, callback: Callable[[], object], /) -> asyncio.TimerHandle:
         """Let the call answer, and then something happen."""
@@ -239,6 +262,36 @@ def test_an_answer_that_comes_with_a_cancellation_counts() -> None:
 
     assert Compensated(Cancelled()) == run_virtual(main())
     assert [("a", "x"), ("undo a", "done")] == world.calls
+
+
+def test_a_clock_that_raises_interrupts_an_async_run() -> None:
+    """What a clock raises between two async calls comes out of the run after the compensations."""
+    world = World(ASYNC)
+
+    class Broken(Unlucky):
+        broken = False
+
+        @override
+        def now_ns(self) -> int:
+            if self.broken:
+                self.broken = False
+                raise OSError
+            return super().now_ns()
+
+    async def main() -> Outcome[Any, Any, Any] | None:
+        clock = Broken(lambda callback: None)
+
+        async def breaking(value: Any) -> Any:
+            clock.broken = True
+            return Success(value)
+
+        saga = world.step("a") >> AsyncStep(breaking, name="b") >> world.step("c")
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - the clock's own, without a message
+            await run_async(saga, "x", clock=clock)
+        return outcome_of(raised.value)
+
+    assert Compensated(Cancelled()) == run_virtual(main())
+    assert ["a", "undo a"] == world.names
 
 
 # ------------------------------------------------------------------ late answers
