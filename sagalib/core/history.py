@@ -328,10 +328,10 @@ class History:
     def take_in(self, newest: Ahead, ended: int) -> Trace:
         """Let the machine take in what is ahead up to ``newest``, which ended at ``ended``."""
         known, trace = self._taken_in
-        last = newest
         waiting: list[tuple[object, int, int]] = []
-        while newest is not None and newest is not known:
-            returned, began, newest = newest
+        node: Any = newest
+        while node is not None and node is not known:
+            returned, began, node = node
             waiting.append((returned, began, ended))
             ended = began
         while waiting:
@@ -339,7 +339,7 @@ class History:
             machine = self.start if trace is None else trace.after
             reply = reply_of(machine, returned, began, ended)
             trace = taken_in(machine, reply, began, ended, trace)
-        self._taken_in = (last, trace)
+        self._taken_in = (newest, trace)
         return trace
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sagalib.core.history import Ahead, History
+from sagalib.core.history import History
 from sagalib.core.messages import FAILURE
 from sagalib.core.outcomes import Compensated, went_back
 
@@ -48,7 +48,7 @@ def way_back(past: History, context: object) -> WayBack | None:
     return WayBack(calls, went_back(failed.failure(), past.saga.paths[pc], context, past))
 
 
-def _place_of_call(past: History, earlier: Ahead) -> int:
+def _place_of_call(past: History, earlier: Any) -> int:
     """Give where the step stands that was called after ``earlier``."""
     calls = 0
     while earlier is not None:

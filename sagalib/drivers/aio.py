@@ -231,7 +231,7 @@ async def _follow(
 
 async def _within(
     watchdog: Watchdog, seconds: float, began: int, called: Coroutine[Any, Any, object]
-) -> object:
+) -> Any:
     """Await a call; cancel it, and wait for its end, when its time is up."""
     task: Any = asyncio.current_task()
     before = task.cancelling()
