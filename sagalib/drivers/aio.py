@@ -137,12 +137,12 @@ async def _to_the_end(
     interrupts: list[BaseException] = []
     run: _AsyncRun | None = None
     outcome: Outcome[Any, Any, Any] | None = None
-    cancelling = _cancelling_of(asyncio.current_task())
-    asked = cancelling()
+    task: Any = asyncio.current_task() or _NO_TASK
+    asked = task.cancelling()
     try:
         if audience is None:
             try:
-                outcome = await _follow(past, watchdog, cancelling)
+                outcome = await _follow(past, watchdog, task)
             except BaseException as interrupt:
                 if _is_closing(interrupt):
                     raise
@@ -160,7 +160,17 @@ async def _to_the_end(
         if run is not None:
             run.close()
         # As in ``run``: no ring of frames and exceptions is to stay; a task holds what it raised.
-        del past, run, outcome, cancelling
+        del past, run, outcome, task
+
+
+class _NoTask:
+    """Stands for the task where a coroutine is driven without one."""
+
+    def cancelling(self) -> int:
+        return 0
+
+
+_NO_TASK = _NoTask()
 
 
 class _CallOnCourse(NamedTuple):
@@ -176,13 +186,8 @@ class _CallOnCourse(NamedTuple):
         return past.in_progress() if past.calling is self.calling else (None, 0)
 
 
-def _cancelling_of(task: asyncio.Task[Any] | None) -> Callable[[], int]:
-    """Give what tells how often ``task`` has been asked to stop."""
-    return int if task is None else task.cancelling
-
-
-async def _follow(
-    past: History, watchdog: Watchdog, cancelling: Callable[[], int]
+async def _follow(  # noqa: C901 - every line of it is in every run
+    past: History, watchdog: Watchdog, task: Any
 ) -> Outcome[Any, Any, Any] | None:
     """Follow the course of the saga there; give the outcome if nothing is left to decide.
 
@@ -193,7 +198,7 @@ async def _follow(
     ahead: Any = None
     kept: Any = None
     began, now = past.now, watchdog.clock.now_ns
-    asked = cancelling()
+    asked = task.cancelling()
     try:
         for instruction in word[:end]:
             if instruction.is_step:
@@ -202,12 +207,12 @@ async def _follow(
                 returned: Any = instruction.execute(value)
                 if instruction.is_async:
                     seconds = seconds_of(instruction.timeout)
-                    returned = await (
-                        returned if seconds is None else _within(watchdog, seconds, began, returned)
-                    )
+                    if seconds is not None:
+                        returned = _within(watchdog, seconds, began, returned, task)
+                    returned = await returned
                 past.ahead = ahead = (returned, began, ahead)
                 past.now = ended = now()
-                if cancelling() > asked:
+                if task.cancelling() > asked:
                     return None  # the step has swallowed its cancellation
                 if type(returned) is not SUCCESS or ended - began > instruction.limit:
                     return None
@@ -225,15 +230,18 @@ async def _follow(
     else:
         return went_through(value, past) if end == len(word) else None
     finally:
-        del cancelling
+        del task
     return None
 
 
 async def _within(
-    watchdog: Watchdog, seconds: float, began: int, called: Coroutine[Any, Any, object]
+    watchdog: Watchdog,
+    seconds: float,
+    began: int,
+    called: Coroutine[Any, Any, object],
+    task: Any,
 ) -> Any:
-    """Await a call; cancel it, and wait for its end, when its time is up."""
-    task: Any = asyncio.current_task()
+    """Await a call in ``task``; cancel it, and wait for its end, when its time is up."""
     before = task.cancelling()
     watch = watchdog.watch(task, seconds, began)
     try:
@@ -296,8 +304,8 @@ class _AsyncRun(Turns):
 
     def notice_swallowed_cancel(self) -> None:
         """A step that catches its cancellation does not unmake it: the task is to stop."""
-        cancelling = _cancelling_of(asyncio.current_task())
-        if not self.interrupts and cancelling() > self.cancelling:
+        task: Any = asyncio.current_task() or _NO_TASK
+        if not self.interrupts and task.cancelling() > self.cancelling:
             self.interrupts.append(asyncio.CancelledError())
 
     async def unwind_shielded(self) -> None:
@@ -352,7 +360,9 @@ class _AsyncRun(Turns):
             if step_of(machine).is_async:
                 called = function(machine.value)
                 self.returned = await (
-                    called if seconds is None else _within(self.watchdog, seconds, began, called)
+                    called
+                    if seconds is None
+                    else _within(self.watchdog, seconds, began, called, asyncio.current_task())
                 )
             elif seconds is None or isinstance(machine.timeout, Soft):
                 self.returned = function(machine.value)
