@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from sagalib.core.history import History
 from sagalib.core.messages import FAILURE
-from sagalib.core.outcomes import Compensated, went_back
 
 __all__ = ["WayBack", "way_back"]
 
@@ -17,15 +16,17 @@ class WayBack(NamedTuple):
 
     Attributes:
         calls: compensations and their arguments, in order.
-        outcome: what the run ends with.
+        reason: the error that the step returned.
+        step: its path.
     """
 
     calls: list[tuple[Callable[[Any], Any], Any]]
-    outcome: Compensated[Any]
+    reason: object
+    step: str | None
 
 
-def way_back(past: History, context: object) -> WayBack | None:
-    """Give the way back from the call that has come back last, whose argument was ``context``.
+def way_back(past: History) -> WayBack | None:
+    """Give the way back from the call that has come back last.
 
     ``None`` if that is for the machine to decide.
     """
@@ -45,7 +46,7 @@ def way_back(past: History, context: object) -> WayBack | None:
             if step.compensate is not None:
                 calls.append((step.compensate, completed[0].unwrap()))
             completed = completed[2]
-    return WayBack(calls, went_back(failed.failure(), past.saga.paths[pc], context, past))
+    return WayBack(calls, failed.failure(), past.saga.paths[pc])
 
 
 def _place_of_call(past: History, earlier: Any) -> int:

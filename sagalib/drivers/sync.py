@@ -13,7 +13,7 @@ from sagalib.core.errors import WrongColour
 from sagalib.core.history import History, Known, conclude
 from sagalib.core.instructions import Keep, Owed, Promise, is_step
 from sagalib.core.messages import SUCCESS, Unknown
-from sagalib.core.outcomes import Outcome, TimedOut, went_through
+from sagalib.core.outcomes import Outcome, TimedOut, went_back, went_through
 from sagalib.core.policy import Soft
 from sagalib.core.saga import Saga, Sync
 from sagalib.core.state import call_of
@@ -208,7 +208,7 @@ def _follow(  # noqa: C901 - every line of it is in every run
                 value, kept = instruction.combine(kept[0], value), kept[1]
         else:
             return went_through(value, past) if end == len(word) else None
-        back = way_back(past, value)
+        back = way_back(past)
         if back is None:
             return None
         for compensate, argument in back.calls:
@@ -224,7 +224,7 @@ def _follow(  # noqa: C901 - every line of it is in every run
         past.now = now()
         del past, ahead  # as at the end of a run
     else:
-        return back.outcome
+        return went_back(back.reason, back.step, value, past)
     return None
 
 

@@ -272,8 +272,8 @@ def test_defect_22_planted_way_back(colour: Colour) -> None:
         return fail
 
     def oldest_first_on_course(true: Any) -> Any:
-        def way_back(past: Any, context: Any) -> Any:
-            back = true(past, context)
+        def way_back(past: Any) -> Any:
+            back = true(past)
             return back and back._replace(calls=back.calls[::-1])
 
         return way_back

@@ -360,6 +360,7 @@ SAGAS = {
     "interrupted": after(interrupted),
     "fatal": after(refused, undo_refused),
     "fatal, raises": after(raises, undo_raises),
+    "refused, undo raises": after(refused, undo_raises),
     "on a thread": after(done, timeout=5.0),
     "raises on a thread": after(raises, timeout=5.0),
     "interrupted on a thread": after(interrupted, timeout=5.0),
