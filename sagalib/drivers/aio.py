@@ -36,7 +36,7 @@ from sagalib.drivers.threads import Inbox, ThreadCall, refused
 from sagalib.drivers.turns import Turns
 from sagalib.drivers.watchdog import Watchdog, watchdog_of
 
-__all__ = ["run_async"]
+__all__ = ["AsyncRun", "run_async", "to_the_end"]
 
 # As in the machine.
 _new: Callable[..., Any] = tuple[Any, ...].__new__
@@ -111,7 +111,7 @@ async def run_async(
     try:
         if claim is not None:
             claim.take()
-        return await _to_the_end(
+        return await to_the_end(
             History(
                 saga,
                 value,
@@ -131,11 +131,22 @@ async def run_async(
             CURRENT.reset(token)
 
 
-async def _to_the_end(
-    past: History, audience: Audience | None, watchdog: Watchdog, dice: Callable[[], float]
+async def to_the_end(
+    past: History,
+    audience: Audience | None,
+    watchdog: Watchdog,
+    dice: Callable[[], float],
+    *,
+    interrupts: list[BaseException] | None = None,
+    make: Callable[..., AsyncRun] | None = None,
 ) -> Outcome[Any, Any, Any]:
-    interrupts: list[BaseException] = []
-    run: _AsyncRun | None = None
+    """Take a run to its end in this task.
+
+    ``interrupts`` are what it is interrupted by beside the task; ``make`` makes the run.
+    """
+    interrupts = [] if interrupts is None else interrupts
+    make = make or AsyncRun
+    run: AsyncRun | None = None
     outcome: Outcome[Any, Any, Any] | None = None
     task: Any = asyncio.current_task() or _NO_TASK
     asked = task.cancelling()
@@ -148,7 +159,7 @@ async def _to_the_end(
                     raise
                 interrupts.append(interrupt)
         if outcome is None:
-            run = _AsyncRun(past, audience, watchdog, dice, interrupts, cancelling=asked)
+            run = make(past, audience, watchdog, dice, interrupts, cancelling=asked)
             outcome = await run.turns()
         if interrupts:
             reraise(interrupts)
@@ -160,7 +171,7 @@ async def _to_the_end(
         if run is not None:
             run.close()
         # As in ``run``: no ring of frames and exceptions is to stay; a task holds what it raised.
-        del past, run, outcome, task
+        del past, run, outcome, task, audience, make
 
 
 class _NoTask:
@@ -275,10 +286,13 @@ def _in_a_task() -> bool:
         return False
 
 
-class _AsyncRun(Turns):
+class AsyncRun(Turns):
     """One run in the caller's task, its unwinding in a task of its own."""
 
     outcome: Outcome[Any, Any, Any] | None = None
+    reply: Any
+    returned: Any
+    inbox: Inbox | None
 
     def __init__(
         self,
@@ -291,10 +305,11 @@ class _AsyncRun(Turns):
         cancelling: int,
     ) -> None:
         super().__init__(past, audience, watchdog.clock, dice, interrupts)
-        self.watchdog = watchdog
-        self.cancelling = cancelling
+        self.watchdog: Watchdog = watchdog
+        self.cancelling: int = cancelling
 
     async def turns(self) -> Outcome[Any, Any, Any]:
+        """Turn after turn, to the end."""
         while self.outcome is None:
             while self.is_unwinding():
                 await self.unwind_shielded()
@@ -320,10 +335,12 @@ class _AsyncRun(Turns):
             unwinding.result()
 
     async def unwind(self) -> None:
+        """Go all the way back."""
         while self.is_unwinding():
             await self.guarded_turn(back=True)
 
     async def guarded_turn(self, *, back: bool) -> None:
+        """Take a turn; note what interrupts it."""
         try:
             await self.turn(back=back)
         except BaseException as interrupt:
@@ -334,6 +351,7 @@ class _AsyncRun(Turns):
                 self.interrupts.pop()  # that of the unwinding's own task is not the caller's
 
     async def turn(self, *, back: bool) -> None:
+        """Ask, perform, take in."""
         if not self.goes_on():
             self.outcome = conclude(self.past)
             return
@@ -347,6 +365,7 @@ class _AsyncRun(Turns):
         self.take_in()
 
     async def pause(self) -> None:
+        """Wait for what is left of a pause."""
         seconds = self.left_of_pause()
         if seconds > 0:
             await self.clock.sleep(seconds)

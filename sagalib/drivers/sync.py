@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any, overload
@@ -37,7 +38,7 @@ from sagalib.drivers.clock import Clock, SystemClock
 from sagalib.drivers.threads import Inbox, ThreadCall, refused
 from sagalib.drivers.turns import MAX_TRIES, Turns
 
-__all__ = ["run"]
+__all__ = ["SyncRun", "refuse_async", "run", "to_the_end"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -101,20 +102,11 @@ def run(
     """
     audience = check(saga, observers, on_compensation_failure, clock.epoch_ns)
     if saga.is_async:
-        names = [
-            made.name if is_step(made) else made.step.name
-            for made in saga.instructions
-            if made.is_async and (is_step(made) or isinstance(made, (Promise, Owed)))
-        ]
-        msg = (
-            "run takes sagas of plain functions, and this one has async steps "
-            f"({', '.join(names[:3])}): use await run_async(...)"
-        )
-        raise WrongColour(msg)
+        refuse_async(saga, "run", "await run_async(...)")
     stop = on_compensation_failure == "stop"
     if run_id is None:
         made_up = new_run_id()
-        return _to_the_end(
+        return to_the_end(
             History(saga, value, made_up, stop, clock.now_ns(), clock.epoch_ns),
             audience,
             clock,
@@ -123,7 +115,7 @@ def run(
     claim = Claim(run_id)
     try:
         claim.take()
-        return _to_the_end(
+        return to_the_end(
             History(saga, value, run_id, stop, clock.now_ns(), clock.epoch_ns),
             audience,
             clock,
@@ -136,12 +128,43 @@ def run(
             claim.release()  # again, in case the first was interrupted
 
 
-def _to_the_end(
-    past: History, audience: Audience | None, clock: Clock, dice: Callable[[], float]
+def refuse_async(saga: Saga[Any, Any, Any, Any, Any], refusing: str, instead: str) -> None:
+    """Refuse a saga with async steps.
+
+    Raises:
+        WrongColour: it names what is ``refusing`` the saga, and what to use ``instead``.
+    """
+    if not saga.is_async:
+        return
+    names = [
+        made.name if is_step(made) else made.step.name
+        for made in saga.instructions
+        if made.is_async and (is_step(made) or isinstance(made, (Promise, Owed)))
+    ]
+    msg = (
+        f"{refusing} takes sagas of plain functions, and this one has async steps "
+        f"({', '.join(names[:3])}): use {instead}"
+    )
+    raise WrongColour(msg)
+
+
+def to_the_end(
+    past: History,
+    audience: Audience | None,
+    clock: Clock,
+    dice: Callable[[], float],
+    *,
+    interrupts: list[BaseException] | None = None,
+    make: Callable[..., SyncRun] | None = None,
 ) -> Outcome[Any, Any, Any]:
-    run: _SyncRun | None = None
+    """Take a run to its end.
+
+    ``interrupts`` are what it is interrupted by, also from other threads; ``make`` makes the run.
+    """
+    run: SyncRun | None = None
     outcome: Outcome[Any, Any, Any] | None = None
-    interrupts: list[BaseException] = []
+    interrupts = [] if interrupts is None else interrupts
+    make = make or SyncRun
     past.thread = get_ident()
     token = CURRENT.set(past)
     try:
@@ -153,7 +176,7 @@ def _to_the_end(
                         if run is None and audience is None and not interrupts:
                             outcome = _follow(past, clock.now_ns)
                         if outcome is None:
-                            run = run or _SyncRun(past, audience, clock, dice, interrupts)
+                            run = run or make(past, audience, clock, dice, interrupts)
                             outcome = run.turns()
                     except BaseException as interrupt:
                         _note(interrupts, interrupt, run)
@@ -171,10 +194,10 @@ def _to_the_end(
             run.close()
         # The frame of a step that raised holds this one, and the past holds what it raised: no ring
         # of them is to stay.
-        del past, run, outcome
+        del past, run, outcome, audience, make
 
 
-def _note(interrupts: list[BaseException], interrupt: BaseException, run: _SyncRun | None) -> None:
+def _note(interrupts: list[BaseException], interrupt: BaseException, run: SyncRun | None) -> None:
     if run is not None:
         run.note(interrupt)
     elif len(interrupts) < MAX_TRIES:
@@ -228,10 +251,15 @@ def _follow(  # noqa: C901 - every line of it is in every run
     return None
 
 
-class _SyncRun(Turns):
+class SyncRun(Turns):
     """One run on the caller's thread."""
 
+    reply: Any
+    returned: Any
+    inbox: Inbox | None
+
     def turns(self) -> Outcome[Any, Any, Any]:
+        """Turn after turn, to the end: ask, perform, take in."""
         while self.goes_on():
             if self.waits():
                 if self.machine.function is None:
@@ -242,9 +270,10 @@ class _SyncRun(Turns):
         return conclude(self.past)
 
     def pause(self) -> None:
+        """Wait for what is left of a pause."""
         seconds = self.left_of_pause()
         if seconds > 0:
-            self.clock.sleep(seconds)
+            self.sleep(seconds)
         self.reply = WOKE
 
     def call(self, function: Callable[[Any], Any]) -> None:
@@ -270,9 +299,18 @@ class _SyncRun(Turns):
             return NOTHING, refusal
         in_time, unanswered = False, Unknown(TimedOut(seconds))
         try:
-            in_time = self.clock.wait(call.done, seconds)
+            in_time = self.wait(call.done, seconds)
         except BaseException as interrupt:
             self.interrupts.append(interrupt)
             unanswered = CUT
         walked_away = not in_time and call.give_up()
         return (NOTHING, unanswered) if walked_away else call.answer(self.interrupts)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in a pause."""
+        self.clock.sleep(seconds)
+
+    def wait(self, done: threading.Event, seconds: float) -> bool:
+        """Wait for a call on another thread; tell whether it is done."""
+        in_time: bool = self.clock.wait(done, seconds)
+        return in_time

@@ -310,7 +310,7 @@ def test_defect_04_a_second_interrupt_of_a_compensation_is_its_failure(
 
 def unshielded() -> AbstractContextManager[None]:
     """Plant: the way back goes on in the task of the run."""
-    return planted("sagalib.drivers.aio:_AsyncRun", "unwind_shielded", unwinding_here)
+    return planted("sagalib.drivers.aio:AsyncRun", "unwind_shielded", unwinding_here)
 
 
 def unwinding_here(_: object) -> Callable[[Any], Any]:

@@ -174,7 +174,7 @@ def test_interrupts_that_never_end_are_let_through() -> None:
         return take_over
 
     with (
-        planted("sagalib.drivers.sync", "_SyncRun", interrupting),
+        planted("sagalib.drivers.sync", "SyncRun", interrupting),
         pytest.raises(KeyboardInterrupt),
     ):
         run(SYNC.step(refuse, retries=1), "x")
