@@ -7,6 +7,7 @@ compensated, last completed first.
 Read ``sagalib.core`` in the order that its docstring gives.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from sagalib.core import events
@@ -22,6 +23,8 @@ from sagalib.core.errors import (
     RunFatal,
     RunIdInUse,
     SagaError,
+    SupervisorClosed,
+    UnknownRun,
     WrongColour,
 )
 from sagalib.core.events import Event
@@ -48,15 +51,19 @@ from sagalib.core.steps import AsyncStep, Step, StepSettings, compensating, step
 from sagalib.drivers.calls import Observer, current_call, outcome_of
 from sagalib.drivers.clock import AsyncClock, Clock
 from sagalib.drivers.simulated import simulate
+from sagalib.drivers.supervisor import Supervisor, run_many
 from sagalib.drivers.sync import run
+from sagalib.telemetry import log_to, observing
 
 if TYPE_CHECKING:
     from sagalib.drivers.aio import run_async
+    from sagalib.drivers.aio_supervisor import AsyncSupervisor, run_many_async
 
 __all__ = [
     "Async",
     "AsyncClock",
     "AsyncStep",
+    "AsyncSupervisor",
     "Call",
     "Cancel",
     "Cancelled",
@@ -91,10 +98,13 @@ __all__ = [
     "Step",
     "StepSettings",
     "StepStatus",
+    "Supervisor",
+    "SupervisorClosed",
     "Suspended",
     "Sync",
     "TimedOut",
     "Unknown",
+    "UnknownRun",
     "WrongColour",
     "arrow",
     "async_stage",
@@ -106,10 +116,14 @@ __all__ = [
     "fail",
     "identity",
     "last",
+    "log_to",
+    "observing",
     "outcome_of",
     "replay",
     "run",
     "run_async",
+    "run_many",
+    "run_many_async",
     "simulate",
     "stage",
     "star",
@@ -118,12 +132,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import ``run_async`` when it is first asked for: who runs plain sagas needs no asyncio."""
-    if name == "run_async":
-        from sagalib.drivers.aio import run_async  # noqa: PLC0415 - that is the point
+_LATER = {
+    "AsyncSupervisor": "sagalib.drivers.aio_supervisor",
+    "run_async": "sagalib.drivers.aio",
+    "run_many_async": "sagalib.drivers.aio_supervisor",
+}
 
-        globals()[name] = run_async
-        return run_async
+
+def __getattr__(name: str) -> object:
+    """Import what is for asyncio when it is first asked for: plain sagas need none of it."""
+    if name in _LATER:
+        globals()[name] = found = getattr(importlib.import_module(_LATER[name]), name)
+        return found
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -194,7 +194,9 @@ def test_the_front_door_is_sorted() -> None:
 
 def test_the_front_door_is_complete() -> None:
     """What `sagalib` defines or imports is in `__all__`; of its modules only `events` is."""
-    assert callable(sagalib.run_async)  # imported when it is first asked for
+    assert callable(sagalib.run_async)  # imported when they are first asked for
+    assert callable(sagalib.run_many_async)
+    assert callable(sagalib.AsyncSupervisor)
     public = [
         name
         for name, value in vars(sagalib).items()

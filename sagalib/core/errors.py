@@ -7,6 +7,8 @@
     |-- InvalidOption     (ValueError)    a timeout, retry, name or id outside its range
     |-- WrongColour       (TypeError)     an async step in ``run``, a coroutine function in ``Step``
     |-- RunIdInUse        (ValueError)    a run of that id is going on in this process
+    |-- UnknownRun        (LookupError)   a supervisor knows no run of that id (any more)
+    |-- SupervisorClosed  (RuntimeError)  a start after the end of the supervisor's ``with``
     |-- NoCurrentCall     (LookupError)   ``current_call()`` outside a call
     |-- IllegalReply      (ValueError)    a driver answered something that was not asked
     |-- LogMismatch       (ValueError)    a log that this saga cannot have written
@@ -37,6 +39,8 @@ __all__ = [
     "RunFatal",
     "RunIdInUse",
     "SagaError",
+    "SupervisorClosed",
+    "UnknownRun",
     "WrongColour",
     "shown",
 ]
@@ -60,6 +64,14 @@ class WrongColour(SagaError, TypeError):
 
 class RunIdInUse(SagaError, ValueError):
     """A run with the given ``run_id`` is going on in this process."""
+
+
+class UnknownRun(SagaError, LookupError):
+    """A supervisor was asked for a run that it never started, or no longer keeps."""
+
+
+class SupervisorClosed(SagaError, RuntimeError):
+    """A run was to be started by a supervisor whose ``with`` has been left."""
 
 
 class NoCurrentCall(SagaError, LookupError):

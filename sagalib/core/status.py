@@ -56,6 +56,8 @@ class Status:
         reason: why the saga fails or failed, or ``None``.
         in_doubt: paths of calls that may have had an effect and have not been settled or answered
             ok.
+        overdue: paths of calls in progress that take longer than their timeout. It depends on what
+            time it is, so a supervisor fills it in; a log alone leaves it empty.
         started_ns, ended_ns: nanoseconds since the epoch, or ``None``.
     """
 
@@ -64,6 +66,7 @@ class Status:
     completed: tuple[str, ...] = ()
     reason: object = None
     in_doubt: tuple[str, ...] = ()
+    overdue: tuple[str, ...] = ()
     started_ns: int | None = field(default=None, eq=False)
     ended_ns: int | None = field(default=None, eq=False)
 
@@ -75,6 +78,33 @@ class Status:
     def after(self, event: e.Event) -> Status:
         """Give the status after one more event."""
         return status_of((event,), self)
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the status as ``json.dumps`` takes it: dicts, lists, text, numbers and ``None``.
+
+        The keys are the attributes. ``steps`` is path -> ``{"state": ..., "attempt": ...}``.
+        ``reason`` is text, the ``repr`` of the reason: whoever may read a status reads that too.
+        """
+        return {
+            "state": self.state,
+            "steps": {
+                path: {"state": step.state, "attempt": step.attempt}
+                for path, step in self.step_states
+            },
+            "completed": list(self.completed),
+            "reason": None if self.reason is None else _text_of(self.reason),
+            "in_doubt": list(self.in_doubt),
+            "overdue": list(self.overdue),
+            "started_ns": self.started_ns,
+            "ended_ns": self.ended_ns,
+        }
+
+
+def _text_of(reason: object) -> str:
+    try:
+        return repr(reason)
+    except Exception as broken:
+        return f"<{type(reason).__qualname__}: its __repr__ raised {type(broken).__name__}>"
 
 
 PENDING: Final = Status()

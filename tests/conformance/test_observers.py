@@ -1,4 +1,4 @@
-"""Cases 113-121: what observers hear, and faults injected by a script."""
+"""Cases 113-121 and 123: what observers hear, and faults injected by a script."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from sagalib import (
     Ok,
     Outcome,
     StepStatus,
+    events,
+    observing,
     simulate,
     status_of,
 )
@@ -310,3 +312,21 @@ def test_121_an_injected_error_of_a_compensation_leaves_the_saga_stuck() -> None
         ("c", StepStatus("compensated", 1)),
         ("d", StepStatus("failed", 1)),
     ] == list(status_of(outcome.log).steps.items())
+
+
+def test_123_an_observer_hears_the_kinds_that_it_asked_for(world: World) -> None:
+    """Of the same run, each observer hears the kinds of events that it named, in order."""
+    all_kinds: list[Event] = []
+    steps: list[Event] = []
+    ends: list[Event] = []
+    outcome = world.run(
+        world.step("a") >> world.step("b", Failure("no")),
+        observers=[
+            all_kinds.append,
+            observing(steps.append, events.StepOk, events.StepFailed, events.StepCompensated),
+            observing(ends.append, events.SagaCompensated),
+        ],
+    )
+    assert list(outcome.log) == all_kinds
+    assert ["step_ok a", "step_failed b", "step_compensated a"] == story(steps)
+    assert [outcome.log[-1]] == ends

@@ -18,8 +18,6 @@ FORMS = (
     "rendering",
     "resume",
     "scopes",
-    "supervisor",
-    "telemetry",
 )
 ROW = re.compile(r"\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]*) \|")
 NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -326,3 +327,57 @@ def test_a_status_knows_the_time() -> None:
 
     assert (log[0].at_ns, log[-1].at_ns) == (status.started_ns, status.ended_ns)
     assert status == status_of(simulate(A, "x", {}, run_id="run").log)
+
+
+# ------------------------------------------------------------------ a status for others
+
+
+def test_a_status_is_a_dict_for_others() -> None:
+    """`to_dict` gives what `json.dumps` takes, and all of it comes back."""
+    told = status_of(run_scenario("in doubt").log).to_dict()
+
+    assert told == json.loads(json.dumps(told))
+    assert {
+        "state",
+        "steps",
+        "completed",
+        "reason",
+        "in_doubt",
+        "overdue",
+        "started_ns",
+        "ended_ns",
+    } == set(told)
+
+
+def test_the_dict_of_a_status_says_what_the_status_says() -> None:
+    """Steps are a dict by path, in order; lists are lists, and a reason is its repr."""
+
+    class Wordless:
+        def __repr__(self) -> str:
+            raise LookupError
+
+    status = Status(
+        "compensating",
+        (("a", StepStatus("done", 1)), ("b", StepStatus("failed", 2))),
+        ("a",),
+        ValueError("no"),
+        ("b",),
+        ("a",),
+        1,
+        2,
+    )
+    expected: dict[str, object] = {
+        "state": "compensating",
+        "steps": {"a": {"state": "done", "attempt": 1}, "b": {"state": "failed", "attempt": 2}},
+        "completed": ["a"],
+        "reason": "ValueError('no')",
+        "in_doubt": ["b"],
+        "overdue": ["a"],
+        "started_ns": 1,
+        "ended_ns": 2,
+    }
+
+    assert list(expected.items()) == list(status.to_dict().items())
+    assert Status().to_dict()["reason"] is None
+    wordless = Status(reason=Wordless()).to_dict()["reason"]
+    assert "Wordless: its __repr__ raised LookupError>" in str(wordless)
