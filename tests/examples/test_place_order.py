@@ -223,6 +223,27 @@ def test_a_reader_that_goes_away_is_no_crash(arguments: list[str]) -> None:
     assert (1, b"") == (done.returncode, done.stderr)
 
 
+@BOTH
+def test_a_person_sees_how_far_it_is(*, is_async: bool) -> None:
+    """On a terminal a bar on stderr follows the orders to the last; the output has none of it."""
+    reading, writing = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "place_order", "--json", *["--async"] * is_async],
+        cwd=PROGRAM.parent,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        check=True,
+        timeout=60,
+    )
+    os.close(writing)
+    shown = os.read(reading, 1_000_000).decode()
+    os.close(reading)
+    assert "placing orders" in shown
+    assert "100%" in shown
+    assert SHIPPED_TOTALS == json.loads(done.stdout)
+
+
 # ---------------------------------------------------------------- one saga
 
 

@@ -17,7 +17,7 @@ from place_order.database import open_shop
 from place_order.day import spend_day, spend_day_async
 from place_order.domain import InputError
 from place_order.reading import read_books
-from place_order.report import plain, show_day, watched
+from place_order.report import plain, progress_bar, show_day
 from place_order.weather import Calm
 from sagalib import Compensated, outcome_of
 
@@ -47,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with open_shop(options.database, books.products) as database:
             seed = options.chaos
             weather = Calm() if seed is None else Storm(Random(seed))  # noqa: S311 - dice, not secrets
-            orders = watched(books.orders)
-            day = (
-                asyncio.run(spend_day_async(database, orders, weather))
-                if options.is_async
-                else spend_day(database, orders, weather)
-            )
+            with progress_bar(len(books.orders)) as advance:
+                day = (
+                    asyncio.run(spend_day_async(database, books.orders, weather, advance))
+                    if options.is_async
+                    else spend_day(database, books.orders, weather, advance)
+                )
         if options.as_json:
             print(json.dumps(asdict(day.totals)))
         else:

@@ -26,7 +26,7 @@ from sagalib import Async, AsyncStep, Saga, async_stage, catching, chain, last
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PlaceOrderAsync: TypeAlias = Saga[None, Receipt, Refusal, Refused, Async]
+PlaceOrderAsync: TypeAlias = Saga[object, Receipt, Refusal, Refused, Async]
 """What PlaceOrder is, for ``run_async`` alone."""
 
 

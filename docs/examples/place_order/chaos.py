@@ -20,7 +20,7 @@ to wait for it.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar
 
 from attrs import Factory, define, field
@@ -28,8 +28,9 @@ from returns.result import Failure, Result
 
 from place_order.domain import Refused
 from place_order.virtual_time import AsyncVirtualClock, Time, VirtualClock
-from sagalib import Async, Outcome, Saga, run, run_async
+from sagalib import Async, Outcome, Saga, run, run_async, run_many, run_many_async
 
+A = TypeVar("A")
 T = TypeVar("T")
 B = TypeVar("B")
 E = TypeVar("E")
@@ -58,6 +59,28 @@ class Storm:
         """Run a saga that may have async steps on the time of the storm."""
         clock = AsyncVirtualClock(self.time)
         return await run_async(saga, run_id=run_id, clock=clock, dice=self.dice.random)
+
+    def run_many(
+        self,
+        saga: Callable[[A], Saga[A, B, E, F]],
+        values: Iterable[A],
+        run_id: Callable[[A], str],
+        /,
+    ) -> Iterator[Outcome[B, E, F]]:
+        """Run the saga of each value, one after the other."""
+        clock, dice = VirtualClock(self.time), self.dice.random
+        return run_many(saga, values, limit=1, run_id=run_id, clock=clock, dice=dice)
+
+    def run_many_async(
+        self,
+        saga: Callable[[A], Saga[A, B, E, F, Async]],
+        values: Iterable[A],
+        run_id: Callable[[A], str],
+        /,
+    ) -> AsyncIterator[Outcome[B, E, F]]:
+        """Run the saga of each value, one after the other; it may have async steps."""
+        clock, dice = AsyncVirtualClock(self.time), self.dice.random
+        return run_many_async(saga, values, limit=1, run_id=run_id, clock=clock, dice=dice)
 
     def wire(self, request: Callable[[], Result[T, E]], /) -> Result[T, E | Refused]:
         """Deliver the request, well or badly."""

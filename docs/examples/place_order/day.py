@@ -1,7 +1,7 @@
 """A day in the shop: place all orders, prove; pay what is still owed, prove again."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
@@ -32,33 +32,51 @@ class Day:
         return self.proof.holds and self.final_proof.holds and not owed
 
 
-def spend_day(database: sqlite3.Connection, orders: Iterable[Order], weather: Weather) -> Day:
-    """Place the orders with ``run``."""
+def ignore(_: Placed) -> None:
+    """Nobody is watching."""
+
+
+def spend_day(
+    database: sqlite3.Connection,
+    orders: Sequence[Order],
+    weather: Weather,
+    tell: Callable[[Placed], object] = ignore,
+) -> Day:
+    """Place the orders with ``run_many``; tell of each when it is placed."""
     checkout = Checkout(
         Inventory(database, weather.wire),
         Payments(database, weather.wire),
         Shipping(database, weather.wire),
         Mail(database, weather.wire),
     )
-    placed = tuple(place_all(weather, checkout, orders))
+    placed: list[Placed] = []
+    for each in place_all(weather, checkout, orders):
+        placed.append(each)
+        tell(each)
     weather.end()
     proof = prove(database, placed)
     paid = tuple(pay_debts(weather, placed))
-    return Day(placed, proof, paid, prove(database, paid), add_up(database, paid))
+    return Day(tuple(placed), proof, paid, prove(database, paid), add_up(database, paid))
 
 
 async def spend_day_async(
-    database: sqlite3.Connection, orders: Iterable[Order], weather: Weather
+    database: sqlite3.Connection,
+    orders: Sequence[Order],
+    weather: Weather,
+    tell: Callable[[Placed], object] = ignore,
 ) -> Day:
-    """Place the orders with ``run_async``."""
+    """Place the orders with ``run_many_async``; tell of each when it is placed."""
     checkout = AsyncCheckout(
         Inventory(database, weather.wire),
         Payments(database, weather.wire),
         Shipping(database, weather.wire),
         Mail(database, weather.wire),
     )
-    placed = tuple([each async for each in place_all_async(weather, checkout, orders)])
+    placed: list[Placed] = []
+    async for each in place_all_async(weather, checkout, orders):
+        placed.append(each)
+        tell(each)
     weather.end()
     proof = prove(database, placed)
     paid = tuple([each async for each in pay_debts_async(weather, placed)])
-    return Day(placed, proof, paid, prove(database, paid), add_up(database, paid))
+    return Day(tuple(placed), proof, paid, prove(database, paid), add_up(database, paid))

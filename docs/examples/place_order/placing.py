@@ -1,6 +1,6 @@
 """The loop over the orders: one saga each, and first come is first served."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Literal, TypeAlias, assert_never
 
 from attrs import evolve, frozen
@@ -66,30 +66,35 @@ def owed_by(outcome: Outcome[object, object, object]) -> tuple[str, ...]:
             return outcome.in_doubt
 
 
-def place_all(weather: Weather, checkout: Checkout, orders: Iterable[Order]) -> Iterator[Placed]:
+def place_all(weather: Weather, checkout: Checkout, orders: Sequence[Order]) -> Iterator[Placed]:
     """Run the saga of every order."""
-    for order in orders:
-        outcome = weather.run(checkout.place_order(order), f"order-{order.id}")
+    outcomes = weather.run_many(checkout.place_order, orders, run_id_of)
+    for order, outcome in zip(orders, outcomes, strict=True):
         yield Placed(order, outcome, owed_by(outcome))
+
+
+def run_id_of(order: Order) -> str:
+    """Name the run of an order."""
+    return f"order-{order.id}"
 
 
 def pay_debts(weather: Weather, placed: Iterable[Placed]) -> Iterator[Placed]:
     """Run what is owed once more: the residual of a run that ended Fatal is itself a saga."""
     for each in placed:
         if isinstance(each.outcome, Fatal):
-            outcome = weather.run(each.outcome.residual, f"order-{each.order.id}-residual")
+            outcome = weather.run(each.outcome.residual, f"{run_id_of(each.order)}-residual")
             yield evolve(each, owed=owed_by(outcome))
         else:
             yield each
 
 
 async def place_all_async(
-    weather: Weather, checkout: AsyncCheckout, orders: Iterable[Order]
+    weather: Weather, checkout: AsyncCheckout, orders: Sequence[Order]
 ) -> AsyncIterator[Placed]:
     """Run the saga of every order, as place_all does."""
-    for order in orders:
-        outcome = await weather.run_async(checkout.place_order(order), f"order-{order.id}")
-        yield Placed(order, outcome, owed_by(outcome))
+    placed = iter(orders)
+    async for outcome in weather.run_many_async(checkout.place_order, orders, run_id_of):
+        yield Placed(next(placed), outcome, owed_by(outcome))
 
 
 async def pay_debts_async(weather: Weather, placed: Iterable[Placed]) -> AsyncIterator[Placed]:
@@ -97,7 +102,7 @@ async def pay_debts_async(weather: Weather, placed: Iterable[Placed]) -> AsyncIt
     for each in placed:
         if isinstance(each.outcome, Fatal):
             saga = each.outcome.residual
-            outcome = await weather.run_async(saga, f"order-{each.order.id}-residual")
+            outcome = await weather.run_async(saga, f"{run_id_of(each.order)}-residual")
             yield evolve(each, owed=owed_by(outcome))
         else:
             yield each

@@ -2,16 +2,17 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from place_order.day import Day
-from place_order.domain import CardDeclined, NoCourier, Order, OutOfStock, Refused, money
+from place_order.domain import CardDeclined, NoCourier, OutOfStock, Refused, money
 from place_order.placing import Ending, Placed
 from place_order.proof import Proof
 from place_order.reading import Books
@@ -138,11 +139,13 @@ def log_table(placed: Placed, names: Names) -> Table:
     return table
 
 
-def watched(orders: Sequence[Order]) -> Iterable[Order]:
-    """Give the orders, with a bar that shows how many are done if a person is watching."""
-    if not sys.stderr.isatty():
-        return orders
-    return track(orders, "placing orders", console=Console(stderr=True), transient=True)
+@contextmanager
+def progress_bar(total: int) -> Generator[Callable[[Placed], None]]:
+    """Give what to call when an order is placed: it moves a bar, if a person is watching."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("placing orders", total=total)
+        yield lambda _: progress.advance(task)
 
 
 def show_day(console: Console, day: Day, books: Books) -> None:

@@ -35,7 +35,7 @@ from sagalib import (
 
 A = TypeVar("A")
 
-PlaceOrder: TypeAlias = Saga[None, Receipt, Refusal, Refused]
+PlaceOrder: TypeAlias = Saga[object, Receipt, Refusal, Refused]
 """Gives a receipt, or fails with a Refusal; a service may also refuse (Refused) to compensate."""
 
 AGAIN = Retry(2, wait=0.1, unless=(OutOfStock, CardDeclined, NoCourier))
@@ -79,7 +79,7 @@ class Checkout:
         return Success(Receipt(order.id, payment.cents, shipment.tracking, is_successful(sent)))
 
 
-def given(order: Order) -> Saga[None, Order]:
+def given(order: Order) -> Saga[object, Order]:
     """Begin with this order."""
     return arrow(lambda _: order)
 
