@@ -20,6 +20,7 @@ from sagalib import (
     CompensationFailed,
     Event,
     Fatal,
+    NoCurrentCall,
     Ok,
     Outcome,
     Raised,
@@ -229,13 +230,19 @@ def test_a_run_sees_the_context_of_its_start() -> None:
         seen.append(f"{variable.get()}, {current_call().step}")
         return Success("seen")
 
+    def no_call(_: object) -> str:
+        with pytest.raises(NoCurrentCall):
+            current_call()
+        return variable.get()
+
     async def main() -> None:
-        async with AsyncSupervisor(max_running=1) as supervisor:
+        async with AsyncSupervisor() as supervisor:
 
             async def outer(_: object) -> Answer:
                 variable.set("two")
-                supervisor.start(AsyncStep(look), None)
+                supervisor.start(arrow(no_call) >> AsyncStep(look), None)
                 variable.set("three")
+                await asyncio.sleep(1)
                 return Success("outer")
 
             variable.set("one")

@@ -435,9 +435,15 @@ def test_a_cancel_during_the_last_step_comes_too_late(held: Held) -> None:
 def test_a_cancel_ends_a_pause(ledger: Ledger) -> None:
     """A run that pauses between two attempts is woken, and the step is not called again."""
     pausing = threading.Event()
+
+    class Patient(VirtualClock):
+        @override
+        def wait(self, event: threading.Event, seconds: float, /) -> bool:
+            return event.wait(seconds)
+
     saga = ledger.step("a") >> ledger.step("b", no("busy"), retries=Retry(5, wait=3_600))
     told = observing(lambda _: pausing.set(), events.StepRetrying)
-    with Supervisor(observers=[told]) as supervisor:
+    with Supervisor(observers=[told], clock=Patient()) as supervisor:
         run_id = supervisor.start(saga, None)
         assert pausing.wait(LONG)
         assert StepStatus("retrying", 1) == supervisor.status(run_id).steps["b"]
@@ -490,7 +496,7 @@ def test_a_call_with_a_hard_timeout_that_answers_counts(ledger: Ledger) -> None:
 
 def test_the_way_back_is_not_cut_short_by_a_cancel(held: Held, ledger: Ledger) -> None:
     """After a cancel, compensations have their pauses and their time."""
-    clock = VirtualClock()
+    waiting = threading.Event()
     answers: list[Undone] = [Failure("busy"), Failure("busy"), Success(None)]
     back = Held()
 
@@ -511,6 +517,7 @@ def test_the_way_back_is_not_cut_short_by_a_cancel(held: Held, ledger: Ledger) -
     class Patient(VirtualClock):
         @override
         def wait(self, event: threading.Event, seconds: float, /) -> bool:
+            waiting.set()
             return event.wait(LONG)
 
     clock = Patient()
@@ -520,6 +527,7 @@ def test_the_way_back_is_not_cut_short_by_a_cancel(held: Held, ledger: Ledger) -
         supervisor.cancel(run_id)
         held.go_on.set()
         assert back.inside.wait(LONG)
+        assert waiting.wait(LONG)
         assert [7, 7] == clock.sleeps
         supervisor.cancel(run_id)
         assert "compensating" == supervisor.status(run_id).state
