@@ -65,6 +65,9 @@ def test_the_contracts_hold(copy: Path) -> None:
         ("drivers/aio.py", "import sagalib.drivers.sync", "do not know each other"),
         ("drivers/sync.py", "import sagalib.drivers.aio", "do not know each other"),
         ("drivers/sync.py", "import rich", "no optional dependency"),
+        ("drivers/sync.py", "import sagalib.telemetry", "drivers import core"),
+        ("drivers/supervisor.py", "import asyncio", "its own colour alone"),
+        ("drivers/aio_supervisor.py", "import sagalib.drivers.sync", "of asyncio alone"),
     ],
 )
 def test_a_planted_import_breaks_a_contract(
