@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -563,6 +565,50 @@ def test_a_cancelled_run_may_be_fatal(held: Held, ledger: Ledger) -> None:
         supervisor.cancel(run_id)
         held.go_on.set()
         assert Fatal(Cancelled(), (CompensationFailed("a", "stuck"),)) == supervisor.wait(run_id)
+
+
+@pytest.mark.parametrize("timeout", [None, Soft(30.0), 60.0], ids=["none", "soft", "hard"])
+def test_runs_that_are_cancelled_anywhere_leave_nothing_undone(
+    timeout: float | Soft | None,
+) -> None:
+    """Wherever a cancel comes, what a run did is kept whole or undone, and its log is heard."""
+    dice, all_started = random.Random(7), threading.Event()
+    done: dict[str, list[str]] = defaultdict(list)
+    heard: dict[str, list[Event]] = defaultdict(list)
+
+    def listen(event: Event) -> None:
+        heard[event.run_id].append(event)
+
+    def step(name: str) -> Saga[Any, Any, str, str]:
+        def execute(value: str) -> Answer:
+            assert all_started.wait(LONG)
+            if dice.random() < 0.2:
+                return Failure("busy")
+            done[current_call().run_id].append(name)
+            return Success(value)
+
+        def undo(_: str) -> Undone:
+            done[current_call().run_id].remove(name)
+            return Success(None)
+
+        retries = Retry(9, wait=0.001)
+        return Step(execute, undo, name=name, timeout=timeout, retries=retries)
+
+    saga = step("a") >> step("b") >> step("c") >> step("d")
+    with Supervisor(max_running=4, observers=[listen]) as supervisor:
+        ids = [supervisor.start(saga, "in") for _ in range(60)]
+        for number, run_id in enumerate(dice.choices(ids, k=90)):
+            if number == 10:
+                all_started.set()
+            supervisor.cancel(run_id)
+            supervisor.status(run_id)
+    outcomes = [supervisor.wait(run_id, timeout=0) for run_id in ids]
+    assert Compensated(Cancelled(), None) in outcomes
+    for run_id, outcome in zip(ids, outcomes, strict=True):
+        if not outcome.in_doubt:  # a call that was walked away from may have done it or not
+            assert (["a", "b", "c", "d"] if isinstance(outcome, Ok) else []) == done[run_id]
+        assert list(outcome.log) == heard[run_id]
+        assert status_of(outcome.log) == supervisor.status(run_id)
 
 
 # -- leaving ---------------------------------------------------------------------------------------
