@@ -124,7 +124,7 @@ def test_every_state(ledger: Ledger) -> None:
     """A run is pending, running, compensating, and then completed, compensated or fatal."""
 
     async def main() -> None:
-        clock = LoopClock()
+        clock = LoopClock(asyncio.get_running_loop())
         async with AsyncSupervisor(max_running=1, clock=clock) as supervisor:
             turns = ledger.step("a", seconds=1, back_seconds=1) >> ledger.step("b", Failure("no"))
             sticks = ledger.step("d", back=Failure("stuck")) >> ledger.step("e", Failure("x"))
