@@ -294,6 +294,28 @@ def test_a_clock_that_raises_interrupts_an_async_run() -> None:
     assert ["a", "undo a"] == world.names
 
 
+def test_a_run_is_driven_without_a_task() -> None:
+    """A callback of the loop may drive a run by hand: there is nobody who could cancel it."""
+    came: list[object] = []
+
+    async def at_once(value: Any) -> Any:
+        return Success(value)
+
+    def drive() -> None:
+        try:
+            run_async(AsyncStep(at_once, timeout=None), "x").send(None)
+        except StopIteration as end:
+            came.append(end.value)
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(drive)
+        await asyncio.sleep(1)
+
+    run_virtual(main())
+
+    assert [Ok("x")] == came
+
+
 # ------------------------------------------------------------------ late answers
 
 
