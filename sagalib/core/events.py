@@ -41,7 +41,7 @@ class _Event:
 
     kind: ClassVar[str]
     telemetry_name: ClassVar[str | None] = None
-    """The name of the event in telemetry, or ``None``: ``saga.started``, ``saga.step_ok``, ..."""
+    """The name of the event in telemetry, as ``saga.started``, or ``None``."""
 
     run_id: str
     at_ns: int | None = field(default=None, eq=False, kw_only=True)

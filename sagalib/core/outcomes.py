@@ -215,7 +215,7 @@ class Ok(_Ended, Generic[B_co]):
 
     @property
     def compensation(self) -> Saga[None, None, Never, object]:
-        """The way back as a saga: the compensations of all completed steps, last first.
+        """The compensations of all completed steps as a saga, last first.
 
         After a completed pivot it runs nothing and is ``Fatal`` (irreversible).
         """
@@ -299,7 +299,7 @@ class Fatal(_Ended, Generic[E_co, F_co]):
 
     @property
     def residual(self) -> Saga[None, None, Never, F_co]:
-        """What is still owed, as a saga: run it to try the rest of the way back again."""
+        """What is still owed, as a saga; run it to try the rest of the way back again."""
         return self.past.owed()
 
     def to_result(self) -> Result[Never, Fatal[E_co, F_co]]:
