@@ -157,6 +157,21 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into build/site, every warning an error; check that faults break the build.
+
+    The code in the pages is executed by the tests.
+    """
+    install_wheel(session, *group("docs"), *group("test"))
+    shutil.rmtree("build/site", ignore_errors=True)
+    session.run(
+        *("sphinx-build", "-n", "-W", "--keep-going"),
+        *("-b", "html", "-d", session.create_tmp(), "docs", "build/site"),
+    )
+    run_tests(session, "tests/test_site.py", profile="quick")
+
+
+@nox.session
 def import_time(session: nox.Session) -> None:
     """Check that `import sagalib` takes at most 150 ms, in the best of many rounds."""
     install_wheel(session)

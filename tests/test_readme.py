@@ -10,7 +10,12 @@ from tests.blocks import execute, fenced_blocks, python_source
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 MOST_WORDS = 600
 MOST_WORDS_BEFORE_CODE = 150
@@ -48,6 +53,22 @@ def readme_faults(path: Path) -> list[str]:
     if [1, 1] != [len(block.source.splitlines()) for block in commands]:
         faults.append("not two commands of one line each under the heading Run it")
     return faults
+
+
+def command_faults(path: Path) -> list[str]:
+    """Give the files and the nox sessions that a document's blocks of shell name in vain."""
+    commands = "\n".join(block.source for block in fenced_blocks(path) if block.language == "sh")
+    sessions = re.findall(r"nox -s (\w+)", commands)
+    files = re.findall(
+        r"(?<![\w./-])(?:[\w-]+/)*[\w-]+(?:\.(?:md|py|svg|toml)|/[\w-]+)\b", commands
+    )
+    known = re.findall(
+        r"^def (\w+)", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return [
+        *(f"no {name}" for name in files if not (ROOT / name).exists()),
+        *(f"no nox session {name}" for name in sessions if name not in known),
+    ]
 
 
 GOOD_README = """\
@@ -98,6 +119,29 @@ def test_every_block_of_a_document_does_what_the_document_shows(path: Path) -> N
     blocks = [block for block in fenced_blocks(path) if block.language == "python"]
 
     assert len(blocks) == execute(path)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_document_names_what_is_there(path: Path) -> None:
+    """The files and the nox sessions that a block of shell names exist."""
+    assert [] == command_faults(path)
+
+
+@pytest.mark.parametrize(
+    ("command", "faults"),
+    [
+        ("python tests/blocks.py README.md OUT", []),
+        ("python tests/block.py README.md", ["no tests/block.py"]),
+        ("cat READ.md", ["no READ.md"]),
+        (".venv/bin/nox -s docs -- -x", []),
+        (".venv/bin/nox -s doc", ["no nox session doc"]),
+    ],
+)
+def test_a_command_that_names_something_else_is_found(
+    command: str, faults: list[str], tmp_path: Path
+) -> None:
+    """A planted name of a file or of a session is missed."""
+    assert faults == command_faults(document(tmp_path, f"```sh\n{command}\n```\n"))
 
 
 def test_the_readme_keeps_its_limits() -> None:
