@@ -66,7 +66,11 @@ def simulate(
     Args:
         saga: what to run, with plain and async steps.
         value: its input.
-        script: the answers, see ``Script``.
+        script: path of a step -> its answers, one for each call of its execute;
+            ``"path:compensate"`` and ``"path:settle"`` for the way back. An answer is ``Success``,
+            ``Failure``, ``Late`` or ``Refused``; ``TimedOut``, ``Raised``, ``Cancelled`` or an
+            exception for a call in doubt; ``Cancel()`` to cancel the run before the call. Or a
+            function that gives the answer to a ``Call``, or ``None`` to have the call made.
         run_id: the id of the run, a part of every idempotency key.
         on_compensation_failure: as for ``run``.
 
