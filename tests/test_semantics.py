@@ -1,9 +1,11 @@
-"""The pages that point at tests point at tests that exist, and every law has its row."""
+"""The pages that point at tests and facts point at what exists; every law and fact has its row."""
 
 import ast
 import re
 from functools import cache
 from pathlib import Path
+
+from tests.benchmarks.facts_of_peers import FACTS
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
@@ -51,3 +53,11 @@ def test_every_law_has_its_row() -> None:
     tested = sorted({found[1] for name in functions() if (found := LAW.match(name))})
 
     assert [(number, number) for number in tested] == rows
+
+
+def test_every_fact_about_a_peer_has_its_row() -> None:
+    """The comparison has the facts that are shown about other libraries, in order."""
+    text = (DOCS / "explanation" / "comparison.md").read_text(encoding="utf-8")
+    facts = [fact.__name__ for facts in FACTS.values() for fact in facts]
+
+    assert facts == re.findall(r"^\| .* \| `(\w+)` \| .* \|$", text, re.MULTILINE)
