@@ -20,7 +20,12 @@ PYTHONS = sorted({"3.11", "3.12", "3.13", HERE}, key=lambda version: int(version
 
 CHECKERS = [("mypy",), ("pyright",), ("ty", "check"), ("pyrefly", "check")]
 # Their code is as strictly typed as that of the package.
-TYPED_DOCUMENTS = ["README.md", "docs/how-to/typing.md"]
+TYPED_DOCUMENTS = [
+    Path("README.md"),
+    *sorted(Path("docs").glob("tutorial/*.md")),
+    *sorted(Path("docs").glob("how-to/*.md")),
+    *sorted(Path("docs").glob("explanation/*.md")),
+]
 
 # The promise is 150 ms. Where the dependencies alone take long, the machine is slow, not the
 # package: there the bound is a multiple of what they take.
@@ -133,11 +138,11 @@ def types(session: nox.Session) -> None:
     folder = Path("build/documents")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    code = {name: str(folder / f"{Path(name).stem.lower()}_md.py") for name in TYPED_DOCUMENTS}
-    for document, path in code.items():
-        session.run("python", "-m", "tests.blocks", document, path)
+    code = [folder / f"{page.stem.lower().replace('-', '_')}_md.py" for page in TYPED_DOCUMENTS]
+    for page, path in zip(TYPED_DOCUMENTS, code, strict=True):
+        session.run("python", "-m", "tests.blocks", str(page), str(path))
     for checker in CHECKERS:
-        session.run(*checker, *code.values())
+        session.run(*checker, *map(str, code))
 
     with_stubs = ["tests/typing/accept", "tests/typing/stubs/results.py", "docs/examples"]
     typings = {"MYPYPATH": "typings"}
