@@ -43,21 +43,21 @@ from sagalib.core.outcomes import (
     TimedOut,
 )
 from sagalib.core.policy import Retry, Soft
-from sagalib.core.replay import Suspended, replay
 from sagalib.core.saga import Async, Saga, Sync, arrow, chain, fail, identity
 from sagalib.core.stages import async_stage, stage
-from sagalib.core.status import Status, StepStatus, status_of
 from sagalib.core.steps import AsyncStep, Step, StepSettings, compensating, step
 from sagalib.drivers.calls import Observer, current_call, outcome_of
 from sagalib.drivers.clock import AsyncClock, Clock
-from sagalib.drivers.simulated import simulate
-from sagalib.drivers.supervisor import Supervisor, run_many
 from sagalib.drivers.sync import run
-from sagalib.telemetry import log_to, observing
 
 if TYPE_CHECKING:
+    from sagalib.core.replay import Suspended, replay
+    from sagalib.core.status import Status, StepStatus, status_of
     from sagalib.drivers.aio import run_async
     from sagalib.drivers.aio_supervisor import AsyncSupervisor, run_many_async
+    from sagalib.drivers.simulated import simulate
+    from sagalib.drivers.supervisor import Supervisor, run_many
+    from sagalib.telemetry import log_to, observing
 
 __all__ = [
     "Async",
@@ -133,16 +133,26 @@ __all__ = [
 
 
 _LATER = {
-    "AsyncSupervisor": "sagalib.drivers.aio_supervisor",
-    "run_async": "sagalib.drivers.aio",
-    "run_many_async": "sagalib.drivers.aio_supervisor",
+    "sagalib.core.replay": ("Suspended", "replay"),
+    "sagalib.core.status": ("Status", "StepStatus", "status_of"),
+    "sagalib.drivers.aio": ("run_async",),
+    "sagalib.drivers.aio_supervisor": ("AsyncSupervisor", "run_many_async"),
+    "sagalib.drivers.simulated": ("simulate",),
+    "sagalib.drivers.supervisor": ("Supervisor", "run_many"),
+    "sagalib.telemetry": ("log_to", "observing"),
 }
+_HOMES = {name: module for module, names in _LATER.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """Import what is for asyncio when it is first asked for: plain sagas need none of it."""
-    if name in _LATER:
-        globals()[name] = found = getattr(importlib.import_module(_LATER[name]), name)
+    """Import a name when it is first asked for: who only runs plain sagas needs none of these."""
+    if name in _HOMES:
+        globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)
         return found
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    """Give all names, also those that nobody has asked for yet."""
+    return sorted({*globals(), *_HOMES})

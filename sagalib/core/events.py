@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeAlias, final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from sagalib.core.outcomes import CompensationFailed, Irreversible
 
@@ -35,9 +35,13 @@ __all__ = [
 ]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Event:
-    """What all events share."""
+    """What all events share.
+
+    Comparing, hashing and showing stand here once: made for each class, they would be half of the
+    time that the package takes to import.
+    """
 
     kind: ClassVar[str]
     telemetry_name: ClassVar[str | None] = None
@@ -46,8 +50,28 @@ class _Event:
     run_id: str
     at_ns: int | None = field(default=None, eq=False, kw_only=True)
 
+    def _compared(self) -> tuple[object, ...]:
+        return tuple(getattr(self, made.name) for made in fields(type(self)) if made.eq)
 
-@frozen
+    def __eq__(self, other: object) -> bool:
+        """Compare all but the time."""
+        if not isinstance(other, _Event) or type(other) is not type(self):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        """Agree with ``==``."""
+        return hash((type(self), self._compared()))
+
+    def __repr__(self) -> str:
+        """Show all but values, which may be secret."""
+        shown = [
+            f"{made.name}={getattr(self, made.name)!r}" for made in fields(type(self)) if made.repr
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@frozen(eq=False, repr=False)
 class _CallEvent(_Event):
     """What all events of one call share.
 
@@ -60,7 +84,7 @@ class _CallEvent(_Event):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class SagaStarted(_Event):
     """A run has begun.
 
@@ -76,7 +100,7 @@ class SagaStarted(_Event):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepStarted(_CallEvent):
     """An execute is about to be called."""
 
@@ -85,7 +109,7 @@ class StepStarted(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepOk(_CallEvent):
     """An execute returned ``Success(value)``; ``late`` if it took longer than its soft timeout."""
 
@@ -97,7 +121,7 @@ class StepOk(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepInDoubt(_CallEvent):
     """An execute gave no definite answer: it may have had an effect.
 
@@ -110,7 +134,7 @@ class StepInDoubt(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepRetrying(_CallEvent):
     """An attempt failed and another follows.
 
@@ -124,7 +148,7 @@ class StepRetrying(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepFailed(_CallEvent):
     """An attempt failed and none follows.
 
@@ -139,7 +163,7 @@ class StepFailed(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class LateReply(_CallEvent):
     """A call that had been given up by a hard timeout has answered after all.
 
@@ -153,7 +177,7 @@ class LateReply(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class CancelRequested(_Event):
     """The run was asked to stop: no execute is called any more."""
 
@@ -161,7 +185,7 @@ class CancelRequested(_Event):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class Compensating(_Event):
     """The saga has failed and turns back: why, and by which step (``None`` if by no call)."""
 
@@ -173,7 +197,7 @@ class Compensating(_Event):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class CompensationStarted(_CallEvent):
     """A compensate or a settle (``direction``) is about to be called."""
 
@@ -183,7 +207,7 @@ class CompensationStarted(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class CompensationRetrying(_CallEvent):
     """A compensate or settle failed and is called again.
 
@@ -198,7 +222,7 @@ class CompensationRetrying(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepCompensated(_CallEvent):
     """A compensate succeeded: the step is made up for."""
 
@@ -206,7 +230,7 @@ class StepCompensated(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class StepSettled(_CallEvent):
     """A settle succeeded: whatever the call in doubt did is made up for."""
 
@@ -214,7 +238,7 @@ class StepSettled(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class CompensationGaveUp(_CallEvent):
     """A compensate or settle failed and is not called again: it is still owed."""
 
@@ -226,7 +250,7 @@ class CompensationGaveUp(_CallEvent):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class SagaCompleted(_Event):
     """The run ended ``Ok``."""
 
@@ -238,7 +262,7 @@ class SagaCompleted(_Event):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class SagaCompensated(_Event):
     """The run ended ``Compensated``."""
 
@@ -251,7 +275,7 @@ class SagaCompensated(_Event):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class SagaFatal(_Event):
     """The run ended ``Fatal``."""
 
