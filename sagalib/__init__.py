@@ -29,7 +29,7 @@ from sagalib.core.errors import (
 )
 from sagalib.core.events import Event
 from sagalib.core.functions import catching, last, star
-from sagalib.core.messages import Call, Cancel, Late, Refused, Unknown
+from sagalib.core.messages import Call, Cancel, Invoke, Late, Refused, Sleep, Unknown
 from sagalib.core.outcomes import (
     Cancelled,
     Compensated,
@@ -42,24 +42,25 @@ from sagalib.core.outcomes import (
     Reason,
     TimedOut,
 )
-from sagalib.core.policy import Retry, Soft
+from sagalib.core.policy import Retry, Soft, Timeout
 from sagalib.core.saga import Async, Saga, Sync, arrow, chain, fail, identity
 from sagalib.core.stages import async_stage, stage
 from sagalib.core.steps import AsyncStep, Step, StepSettings, compensating, step
-from sagalib.drivers.calls import Observer, current_call, outcome_of
+from sagalib.drivers.calls import Observer, OnCompensationFailure, current_call, outcome_of
 from sagalib.drivers.clock import AsyncClock, Clock
 from sagalib.drivers.sync import run
 
 if TYPE_CHECKING:
     from sagalib.core.replay import Suspended, replay
-    from sagalib.core.status import Status, StepStatus, status_of
+    from sagalib.core.status import RunState, Status, StepState, StepStatus, status_of
     from sagalib.drivers.aio import run_async
     from sagalib.drivers.aio_supervisor import AsyncSupervisor, run_many_async
-    from sagalib.drivers.simulated import simulate
+    from sagalib.drivers.simulated import Answer, Script, simulate
     from sagalib.drivers.supervisor import Supervisor, run_many
     from sagalib.telemetry import log_to, observing
 
 __all__ = [
+    "Answer",
     "Async",
     "AsyncClock",
     "AsyncStep",
@@ -75,6 +76,7 @@ __all__ = [
     "IllegalReply",
     "InvalidOption",
     "InvalidSaga",
+    "Invoke",
     "Irreversible",
     "Late",
     "LogMismatch",
@@ -82,6 +84,7 @@ __all__ = [
     "NoCurrentCall",
     "Observer",
     "Ok",
+    "OnCompensationFailure",
     "Outcome",
     "Raised",
     "Reason",
@@ -91,18 +94,23 @@ __all__ = [
     "RunFailed",
     "RunFatal",
     "RunIdInUse",
+    "RunState",
     "Saga",
     "SagaError",
+    "Script",
+    "Sleep",
     "Soft",
     "Status",
     "Step",
     "StepSettings",
+    "StepState",
     "StepStatus",
     "Supervisor",
     "SupervisorClosed",
     "Suspended",
     "Sync",
     "TimedOut",
+    "Timeout",
     "Unknown",
     "UnknownRun",
     "WrongColour",
@@ -134,10 +142,10 @@ __all__ = [
 
 _LATER = {
     "sagalib.core.replay": ("Suspended", "replay"),
-    "sagalib.core.status": ("Status", "StepStatus", "status_of"),
+    "sagalib.core.status": ("RunState", "Status", "StepState", "StepStatus", "status_of"),
     "sagalib.drivers.aio": ("run_async",),
     "sagalib.drivers.aio_supervisor": ("AsyncSupervisor", "run_many_async"),
-    "sagalib.drivers.simulated": ("simulate",),
+    "sagalib.drivers.simulated": ("Answer", "Script", "simulate"),
     "sagalib.drivers.supervisor": ("Supervisor", "run_many"),
     "sagalib.telemetry": ("log_to", "observing"),
 }

@@ -19,6 +19,7 @@ __all__ = ["PENDING", "RunState", "Status", "StepState", "StepStatus", "status_o
 RunState: TypeAlias = Literal[
     "pending", "running", "compensating", "completed", "compensated", "fatal"
 ]
+"""Where a run stands, or how it ended."""
 StepState: TypeAlias = Literal[
     "running",
     "retrying",
@@ -31,6 +32,7 @@ StepState: TypeAlias = Literal[
     "settled",
     "owed",
 ]
+"""Where a step stands; ``owed`` if its compensation has failed."""
 
 
 @final

@@ -49,6 +49,7 @@ Observer: TypeAlias = Callable[[Event], object]
 """A function that is called with each event of a run, in order; what it returns is ignored."""
 
 OnCompensationFailure: TypeAlias = Literal["continue", "stop"]
+"""What is done when a compensation fails: go on with the others, or stop there."""
 
 
 class InProgress(Protocol):
