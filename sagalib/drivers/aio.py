@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, override
 
 from sagalib.core.history import History, Known, conclude
 from sagalib.core.instructions import Keep
@@ -317,6 +317,12 @@ class AsyncRun(Turns):
             await self.guarded_turn(back=False)
             self.notice_swallowed_cancel()
         return self.outcome
+
+    @override
+    def close(self) -> None:
+        """Forget the run, and its outcome."""
+        super().close()
+        self.outcome = None
 
     def notice_swallowed_cancel(self) -> None:
         """A step that catches its cancellation does not unmake it: the task is to stop."""

@@ -21,7 +21,7 @@ from sagalib import (
     simulate,
     status_of,
 )
-from sagalib.core import history
+from sagalib.core import events, history
 from sagalib.core.messages import Invoke, Sleep
 from tests.defects.colours import SYNC, AnyOutcome, AnySaga, Colour, World, both_colours, refuse
 from tests.unit.scenarios import SCENARIOS, A, run_scenario
@@ -381,3 +381,15 @@ def test_the_dict_of_a_status_says_what_the_status_says() -> None:
     assert Status().to_dict()["reason"] is None
     wordless = Status(reason=Wordless()).to_dict()["reason"]
     assert "Wordless: its __repr__ raised LookupError>" in str(wordless)
+
+
+def test_events_are_compared_by_kind_and_content() -> None:
+    """An event equals another of its kind that says the same, whenever it was; nothing else."""
+    event = events.StepStarted("run", "a", "a", 1, at_ns=1)
+
+    assert events.StepStarted("run", "a", "a", 1, at_ns=2) == event
+    assert hash(events.StepStarted("run", "a", "a", 1)) == hash(event)
+    assert events.StepStarted("run", "a", "a", 2) != event
+    assert events.LateReply("run", "a", "a", 1, "execute", "Success") != event
+    assert "StepStarted" != event
+    assert "StepStarted(run_id='run', at_ns=1, path='a', step='a', attempt=1)" == repr(event)
