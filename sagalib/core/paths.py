@@ -43,13 +43,19 @@ def render(path: Iterable[Segment]) -> str:
     path``.
     """
     return "/".join(
-        _RESERVED.sub(lambda found: quote(found.group(), safe=""), name)
-        # quote() leaves "~" as it is, being unreserved in URLs; here it is a separator.
-        .replace("~", "%7E")
+        _encoded(name)
         + (f"~{ordinal}" if ordinal > 1 else "")
         + (f"[{item}]" if item is not None else "")
         for name, ordinal, item in path
     )
+
+
+def _encoded(name: str) -> str:
+    if name.isidentifier():  # as the name of nearly every step
+        return name
+    quoted = _RESERVED.sub(lambda found: quote(found.group(), safe=""), name)
+    # quote() leaves "~" as it is, being unreserved in URLs; here it is a separator.
+    return quoted.replace("~", "%7E")
 
 
 def parse(text: str) -> tuple[Segment, ...]:
