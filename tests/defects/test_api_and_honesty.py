@@ -509,7 +509,7 @@ def test_defect_26_the_memory_of_a_run_grows_with_its_steps() -> None:
     """Twice the steps hold twice the memory: nothing copies what came before it."""
     check_linear_memory(1_000, HEARD)
     # So long that the tuples which CPython keeps for reuse, and does not count, hardly matter.
-    check_linear_memory(40_000)
+    check_linear_memory(20_000)
 
 
 def test_defect_26_building_grows_with_the_steps() -> None:

@@ -480,6 +480,7 @@ def test_in_chaos_every_effect_that_is_left_over_is_named(
     assert all(not each.owed for each in paid)
 
 
+@pytest.mark.slow
 def test_the_storms_reach_everything(books: Books) -> None:
     """The storms of these tests reach every ending, every kind of event, and effects left over."""
     placed: list[Placed] = []

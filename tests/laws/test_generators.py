@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, get_args
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from sagalib.core.events import Event
@@ -94,6 +95,7 @@ def _draw(number: int, note: Callable[[Case], None]) -> None:
     draw()
 
 
+@pytest.mark.slow
 def test_the_generators_reach_everything() -> None:
     """In a fixed number of draws all constructors, answers, outcomes and transitions occur."""
     features: Counter[object] = Counter()
