@@ -317,7 +317,12 @@ class History:
         """
         if self.has_left_course or self.calling is not self.ahead:
             return None, 0
-        return self.end, self.now
+        return self.asking(self.ahead, self.now), self.now
+
+    def asking(self, newest: Ahead, ended: int) -> Machine:
+        """Give the machine that asks for the call after ``newest``, which ended at ``ended``."""
+        trace = self.take_in(newest, ended)
+        return self.start if trace is None else trace.after
 
     def replies(self) -> Trace:
         """Give the replies, of which the machine has taken in what was ahead of it."""
@@ -334,6 +339,8 @@ class History:
             returned, began, node = node
             waiting.append((returned, began, ended))
             ended = began
+        if node is None:
+            trace = None  # what is known came after `newest`: another thread has asked
         while waiting:
             returned, began, ended = waiting.pop()
             machine = self.start if trace is None else trace.after

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, overload
 
 from typing_extensions import TypeVar, override
 
-from sagalib.core.history import History, Known, conclude
+from sagalib.core.history import Ahead, History, Known, conclude
 from sagalib.core.instructions import Keep
 from sagalib.core.messages import SUCCESS, Unknown, late
 from sagalib.core.outcomes import Outcome, TimedOut, went_through
@@ -186,16 +186,22 @@ _NO_TASK = _NoTask()
 
 
 class _CallOnCourse(NamedTuple):
-    """The call that began when ``calling`` was ahead."""
+    """The call that began at ``began``, when ``calling`` was ahead."""
 
     past: History
-    calling: object
+    calling: Ahead
+    began: int
     thread: int | None = None
 
     def in_progress(self) -> tuple[Machine | None, int]:
-        """Give the machine that asks for the call, and when it began; none if it is over."""
+        """Give the machine that asks for the call, and when it began; none if it is over.
+
+        Any thread may ask, at any time: so the machine is that of this call, whatever comes.
+        """
         past = self.past
-        return past.in_progress() if past.calling is self.calling else (None, 0)
+        if past.has_left_course or past.calling is not self.calling or past.ahead is not self.calling:
+            return None, 0
+        return past.asking(self.calling, self.began), self.began
 
 
 async def _follow(  # noqa: C901 - every line of it is in every run
@@ -215,7 +221,7 @@ async def _follow(  # noqa: C901 - every line of it is in every run
         for instruction in word[:end]:
             if instruction.is_step:
                 past.calling = ahead
-                CURRENT.set(_new(_CallOnCourse, (past, ahead, None)))
+                CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None)))
                 returned: Any = instruction.execute(value)
                 if instruction.is_async:
                     if instruction.timeout is not None:

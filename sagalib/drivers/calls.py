@@ -122,18 +122,19 @@ def current_call() -> Call:
         NoCurrentCall: outside execute, compensate and settle.
     """
     current = CURRENT.get()
-    machine, began = (None, 0) if current is None else current.in_progress()
-    if current is None or machine is None:
-        msg = (
-            "current_call() is for the inside of execute, compensate and settle: "
-            "expected a call in progress, found none"
-        )
-        raise NoCurrentCall(msg)
-    if current.thread is not None and current.thread != get_ident():
+    if current is not None and current.thread not in (None, get_ident()):
         # A context that a step has left behind may ask while a later step goes on.
         msg = (
             "current_call() was called on another thread than the step was: expected the thread of "
             "the step. Write call = current_call() in the step, and hand it to the thread"
+        )
+        raise NoCurrentCall(msg)
+    # Only now: what the answer is worked out from may belong to that thread alone.
+    machine, began = (None, 0) if current is None else current.in_progress()
+    if machine is None:
+        msg = (
+            "current_call() is for the inside of execute, compensate and settle: "
+            "expected a call in progress, found none"
         )
         raise NoCurrentCall(msg)
     seconds = seconds_of(machine.timeout)

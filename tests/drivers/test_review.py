@@ -6,7 +6,10 @@ import asyncio
 import subprocess
 import sys
 import threading
-from typing import Any
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Any, Never
 
 import pytest
 from returns.result import Failure, Result, Success
@@ -16,6 +19,7 @@ from sagalib import (
     Compensated,
     Fatal,
     InvalidSaga,
+    NoCurrentCall,
     Ok,
     Raised,
     Saga,
@@ -29,6 +33,7 @@ from sagalib import (
     stage,
 )
 from sagalib.drivers import calls
+from tests.defects.planted import planted
 from tests.support.time import run_virtual
 
 FORKING = """
@@ -239,3 +244,86 @@ def test_a_forked_child_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not calls.new_run_id().startswith("parent-")
     calls.Claim("taken").take()
+
+
+@contextmanager
+def held_up_in_take_in(here: threading.Event, go_on: threading.Event) -> Generator[None]:
+    """Have every thread but this one stop where it begins to work out what has been answered."""
+    this = threading.get_ident()
+
+    def holding(true: Any) -> Any:
+        def take_in(*arguments: Any) -> Any:
+            if threading.get_ident() != this:
+                here.set()
+                assert go_on.wait(10)
+            return true(*arguments)
+
+        return take_in
+
+    with planted("sagalib.core.history:History", "take_in", holding):
+        yield
+
+
+@pytest.mark.parametrize("colour", ["run", "run_async"])
+def test_a_thread_that_asks_for_its_call_disturbs_no_run(colour: str) -> None:
+    """A thread that asks while its run goes on is told of no later call, and changes nothing."""
+    here, go_on = threading.Event(), threading.Event()
+    found: list[str] = []
+    done: list[str] = []
+    threads: list[threading.Thread] = []
+
+    def ask() -> None:
+        try:
+            found.append(current_call().key)
+        except NoCurrentCall:
+            found.append("none")
+        finally:
+            here.set()
+
+    def a(value: str) -> Result[str, Never]:
+        return Success(value)
+
+    def b(value: str) -> Result[str, Never]:
+        thread = threading.Thread(target=copy_context().run, args=(ask,))
+        thread.start()
+        threads.append(thread)
+        assert here.wait(10)
+        return Success(value)
+
+    def c(value: str) -> Result[str, Never]:
+        done.append(current_call().key)
+        go_on.set()
+        threads[0].join(10)
+        return Success(value)
+
+    def d(_: str) -> Result[str, Never]:
+        raise ZeroDivisionError
+
+    def step(function: Callable[[str], Result[str, Never]]) -> Saga[str, str, Any, Any, Any]:
+        def undo(_: str) -> Result[None, Never]:
+            done.append(f"undo {function.__name__}")
+            return Success(None)
+
+        async def execute(value: str) -> Result[str, Never]:
+            return function(value)
+
+        async def undo_later(value: str) -> Result[None, Never]:
+            return undo(value)
+
+        name = function.__name__
+        if colour == "run":
+            return Step(function, undo, name=name)
+        return AsyncStep(execute, undo_later, name=name)
+
+    saga: Any = step(a) >> step(b) >> step(c) >> step(d)
+    with held_up_in_take_in(here, go_on):
+        outcome = (
+            run(saga, "in", run_id="r")
+            if colour == "run"
+            else run_virtual(run_async(saga, "in", run_id="r"))
+        )
+
+    assert ["r/c/execute/0", "undo c", "undo b", "undo a"] == done
+    assert isinstance(outcome, Compensated)
+    assert "d" == outcome.step
+    assert found in (["none"], ["r/b/execute/0"])
