@@ -130,6 +130,7 @@ async def run_async(
             CURRENT.reset(token)
         except ValueError:  # a coroutine that is closed is closed from another context
             pass
+        del token  # as in ``run``: it holds the past of a run around this one
 
 
 async def to_the_end(
@@ -199,7 +200,11 @@ class _CallOnCourse(NamedTuple):
         Any thread may ask, at any time: so the machine is that of this call, whatever comes.
         """
         past = self.past
-        if past.has_left_course or past.calling is not self.calling or past.ahead is not self.calling:
+        if (
+            past.has_left_course
+            or past.calling is not self.calling
+            or past.ahead is not self.calling
+        ):
             return None, 0
         return past.asking(self.calling, self.began), self.began
 

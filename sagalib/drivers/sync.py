@@ -193,8 +193,8 @@ def to_the_end(
         if run is not None:
             run.close()
         # The frame of a step that raised holds this one, and the past holds what it raised: no ring
-        # of them is to stay.
-        del past, run, outcome, audience, make
+        # of them is to stay. A token holds what was current before: the past of a run around this.
+        del past, run, outcome, audience, make, token
 
 
 def _note(interrupts: list[BaseException], interrupt: BaseException, run: SyncRun | None) -> None:

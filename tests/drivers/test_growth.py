@@ -384,6 +384,26 @@ def test_a_run_leaves_nothing_to_the_collector(
     assert left_by(run_and_drop(SAGAS[name], observers=observers, clock=Patient())) == 0
 
 
+def inside(saga: Saga[object, str, str, str]) -> Callable[[object], Answer]:
+    """Make a function that runs a saga, and raises what that has raised."""
+    return lambda value: Success(run(saga, value).unwrap())
+
+
+def undo_inside(value: object) -> Undone:
+    """Run a saga on the way back, and raise what that has raised."""
+    run(after(raises), value).unwrap()
+    return Success(None)
+
+
+NESTED = {"there": after(inside(after(raises))), "back": after(refused, undo_inside)}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_run_inside_a_step_leaves_nothing_to_the_collector(name: str) -> None:
+    """A run that ends inside a step of another keeps nothing of that other one."""
+    assert 0 == left_by(run_and_drop(NESTED[name]))
+
+
 def test_a_planted_ring_is_seen() -> None:
     """The count is not always 0: an exception kept in a frame that it passed is a ring."""
 
@@ -421,6 +441,8 @@ ASYNC_SAGAS = {
     "fatal": after_async(refused_async, undo_raises_async),
     "cut": after_async(hangs_async, timeout=5.0),
     "plain, raises": AsyncStep(done_async, undo_async) >> Step(raises),
+    "plain, raises in a run inside": AsyncStep(done_async, undo_async)
+    >> Step(inside(after(raises))),
     "plain, raises on a thread": AsyncStep(done_async, undo_async) >> Step(raises, timeout=5.0),
 }
 
