@@ -195,8 +195,10 @@ class AsyncSupervisor(Board["asyncio.Future[None]"]):
             task.cancel()
 
     @override
-    def _begin(self, record: _Record) -> None:
-        self._spawn(record, _nothing)
+    def _begin(self, records: list[_Record]) -> None:
+        for record in records:
+            if self._take(record):
+                self._spawn(record, _nothing)
 
     def _spawn(self, record: _Record, then: Callable[[], None]) -> None:
         def over(task: asyncio.Task[None]) -> None:
@@ -231,7 +233,7 @@ class AsyncSupervisor(Board["asyncio.Future[None]"]):
             if record.outcome is None:
                 raise
         finally:
-            del past, record  # as in ``to_the_end``: no ring of frames is to stay
+            del past, record, self  # as in ``to_the_end``: no ring of frames is to stay
 
     async def _over(self, record: _Record, seconds: float | None) -> bool:
         """Wait until a run is over, ``seconds`` at the most; tell whether it is."""

@@ -241,13 +241,20 @@ class Board(ABC, Generic[Done]):
             self._running -= 1
             return None
 
-    def _withdraw(self, record: Record[Done]) -> bool:
-        """Give back the place that was taken for a run that cannot begin, unless it has begun."""
+    def _take(self, record: Record[Done]) -> bool:
+        """Take a run out of turn; tell whether it was still pending."""
         with self._lock:
-            self._running -= 1
-            if self._pending.pop(record.run_id, None) is None:
+            if self._pending.get(record.run_id) is not record:
                 return False
-            del self._records[record.run_id]
+            del self._pending[record.run_id]
+            return True
+
+    def _withdraw(self, record: Record[Done]) -> bool:
+        """Forget a run that cannot begin; tell whether it had not begun."""
+        with self._lock:
+            if self._pending.get(record.run_id) is not record:
+                return False
+            del self._pending[record.run_id], self._records[record.run_id]
         record.claim.release()
         return True
 
@@ -277,20 +284,19 @@ class Board(ABC, Generic[Done]):
         Raises:
             UnknownRun: no run of that id was started here, or it is no longer kept.
         """
-        self._cancel(self._find(run_id))
+        self._cancel([self._find(run_id)])
 
-    def _cancel(self, record: Record[Done]) -> None:
-        if not record.is_over and not record.is_cancelled:
-            self._interrupt(record)
-            record.is_cancelled = True
-        with self._lock:
-            is_pending = self._pending.pop(record.run_id, None) is not None
-        if is_pending:
-            self._begin(record)  # it makes no call, so it needs no place
+    def _cancel(self, records: list[Record[Done]]) -> None:
+        for record in records:
+            if not record.is_over and not record.is_cancelled:
+                self._interrupt(record)
+                record.is_cancelled = True
+        pending = [record for record in records if self._pending.get(record.run_id) is record]
+        if pending:
+            self._begin(pending)  # they make no call, so they need no place
 
     def _cancel_all(self) -> None:
-        for record in list(self._records.values()):
-            self._cancel(record)
+        self._cancel(list(self._records.values()))
 
     def _refuse(self, saga: AnySaga) -> None:
         """Refuse a saga that cannot be run here."""
@@ -300,8 +306,8 @@ class Board(ABC, Generic[Done]):
         """Make a run notice that it is cancelled."""
 
     @abstractmethod
-    def _begin(self, record: Record[Done]) -> None:
-        """Begin a run out of turn."""
+    def _begin(self, records: list[Record[Done]]) -> None:
+        """Begin out of turn those of ``records`` that are still pending."""
 
 
 _STATES: Final = get_args(RunState)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, overload
@@ -146,7 +148,9 @@ class Supervisor(Board[_Signal]):
         """Start nothing yet."""
         super().__init__(max_running, keep, observers, dice, on_compensation_failure)
         self._clock: Clock = clock
-        self._threads: set[threading.Thread] = set()
+        self._process = os.getpid()
+        self._threads: dict[threading.Thread, threading.Event] = {}
+        """Those that have not ended, and what is set when they have."""
 
     @overload
     def start(self, saga: Saga[None, Any, Any, Any, Sync], *, run_id: str | None = None) -> str: ...
@@ -204,14 +208,20 @@ class Supervisor(Board[_Signal]):
         trace: TracebackType | None,
     ) -> None:
         """Wait for all runs; cancel them first if an exception comes."""
-        self._close()
+        if self._process != os.getpid():
+            return  # a forked child has none of the threads: the runs are those of its parent
         interrupt: BaseException | None = None
-        while others := self._others():
+        is_waiting = True
+        while is_waiting:
             try:
+                self._close()
+                others = self._others()
                 if error is not None or interrupt is not None:
                     self._cancel_all()
-                for thread in others:
-                    thread.join()
+                for thread, ended in others:
+                    ended.wait()  # join() alone is for threads that have begun, and for once:
+                    thread.join()  # in CPython 3.11, one that was interrupted waits no more
+                is_waiting = bool(others)
             except BaseException as another:
                 interrupt = interrupt or another
         if interrupt is not None and (error is None or isinstance(error, Exception)):
@@ -221,8 +231,8 @@ class Supervisor(Board[_Signal]):
         record = self._enter(saga, value, run_id, self._clock.epoch_ns, _Signal())
         if self._take_place():
             try:
-                self._spawn()
-            except RuntimeError:
+                self._spawn(self._work, places=1)
+            except RuntimeError:  # no more threads, or the interpreter is shutting down
                 if self._withdraw(record):
                     raise
         return record
@@ -237,31 +247,61 @@ class Supervisor(Board[_Signal]):
         record.done.stop()
 
     @override
-    def _begin(self, record: _Record) -> None:
-        self._perform(record)  # on this thread: it makes no call
+    def _begin(self, records: list[_Record]) -> None:
+        # Not on this thread: Ctrl-C, which is for whoever cancels, would be one for the run.
+        with suppress(RuntimeError):  # no more threads: they end in their turn
+            self._spawn(partial(self._end, records), places=0)
 
-    def _others(self) -> set[threading.Thread]:
+    def _end(self, records: list[_Record]) -> None:
+        for record in records:
+            if self._take(record):
+                self._perform(record)
+
+    def _others(self) -> list[tuple[threading.Thread, threading.Event]]:
         """Give the threads that this one can wait for, once each run has one that sees to it."""
         if self._take_place():  # a start that was interrupted, or is going on, has left it free
-            self._spawn()
-        return self._threads - {threading.current_thread()}
+            try:
+                self._spawn(self._work, places=1)
+            except RuntimeError:  # no more threads: those there are will do, or this one
+                if not self._threads and self._take_place():
+                    self._work()
+        this = threading.current_thread()
+        threads = list(self._threads.items())  # at once: each thread takes itself out
+        return [(thread, ended) for thread, ended in threads if thread is not this]
 
-    def _spawn(self) -> None:
-        thread = threading.Thread(target=self._work, name="sagalib supervisor", daemon=False)
-        self._threads.add(thread)
+    def _spawn(self, work: Callable[[], None], *, places: int) -> None:
+        """Begin a thread, for which so many places were taken; give them back if it cannot."""
+        ended = threading.Event()
+        thread = threading.Thread(
+            target=self._on_thread, args=(work, ended), name="sagalib supervisor", daemon=False
+        )
         try:
+            self._threads[thread] = ended
             thread.start()
+        except BaseException:
+            with self._lock:
+                if thread.ident is None:  # it has not begun; if it does yet, it finds itself gone
+                    self._threads.pop(thread, None)
+                    self._running -= places
+            raise
+
+    def _on_thread(self, work: Callable[[], None], ended: threading.Event) -> None:
+        thread = threading.current_thread()
+        with self._lock:
+            is_wanted = thread in self._threads
+        try:
+            if is_wanted:
+                work()
         finally:
-            if thread.ident is None:  # no more threads, or the interpreter is shutting down
-                self._threads.discard(thread)
+            self._threads.pop(thread, None)
+            ended.set()
+            del self, work  # as in _drive: an exception that an outcome holds, holds its thread
 
     def _work(self) -> None:
         """Perform what is pending, run after run."""
-        try:
-            while (record := self._next()) is not None:
-                self._perform(record)
-        finally:
-            self._threads.discard(threading.current_thread())
+        while (record := self._next()) is not None:
+            self._perform(record)
+        del self
 
     def _perform(self, record: _Record) -> None:
         """Take a run to its end, whatever comes of it."""
@@ -274,7 +314,7 @@ class Supervisor(Board[_Signal]):
             logger.warning("run %s was interrupted", record.run_id, exc_info=True)
         self._leave(record)
         record.done.over.set()
-        del record  # as in _drive
+        del self, record  # as in _drive
 
     def _drive(self, record: _Record) -> None:
         clock, given, stop = self._clock, record.given, self._policy == "stop"
@@ -289,7 +329,7 @@ class Supervisor(Board[_Signal]):
                 make=partial(_watched, record),
             )
         finally:
-            del past, record  # as in ``to_the_end``: no ring of frames is to stay
+            del self, past, record  # as in ``to_the_end``: no ring of frames is to stay
 
 
 class _Pool(Supervisor):

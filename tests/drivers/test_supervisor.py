@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextvars
 import logging
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -400,7 +402,7 @@ def test_a_pending_run_is_cancelled_at_once(held: Held, ledger: Ledger) -> None:
         going_on = supervisor.start(Step(held), None)
         pending = supervisor.start(ledger.step("a"), None)
         supervisor.cancel(pending)
-        assert Compensated(Cancelled(), None) == supervisor.wait(pending, timeout=0)
+        assert Compensated(Cancelled(), None) == supervisor.wait(pending, timeout=LONG)
         assert "compensated" == supervisor.status(pending).state
         assert "running" == supervisor.status(going_on).state
         held.go_on.set()
@@ -657,26 +659,165 @@ def test_ctrl_c_while_leaving_cancels_and_waits(
 ) -> None:
     """Ctrl-C while the `with` waits cancels all runs; it is raised when they are compensated."""
     held = Held()
-    true_join = threading.Thread.join
+    true_wait, this = threading.Event.wait, threading.current_thread()
     interrupts = [KeyboardInterrupt(), KeyboardInterrupt()]
 
-    def join(self: threading.Thread, timeout: float | None = None) -> None:
-        if interrupts:
+    def wait(self: threading.Event, timeout: float | None = None) -> bool:
+        if interrupts and this is threading.current_thread():
             held.go_on.set()
             raise interrupts.pop()
-        true_join(self, timeout)
+        return true_wait(self, timeout)
 
     supervisor = Supervisor()
     with pytest.raises(leaves), supervisor:
         supervisor.start(ledger.step("a") >> Step(held, name="b") >> ledger.step("c"), None, "r")
         assert held.inside.wait(LONG)
-        monkeypatch.setattr(threading.Thread, "join", join)
+        monkeypatch.setattr(threading.Event, "wait", wait)
         if inside is not None:
             raise inside
     assert [] == interrupts
     monkeypatch.undo()
     assert supervisor.status("r").ended_ns is not None
     assert [] == threads_of_calls()
+
+
+def test_leaving_does_not_go_round_in_circles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads are joined at their end: in CPython 3.11 a join that was cut waits no more."""
+    held = Held()
+    joined_at_an_end: list[bool] = []
+
+    def join(_: threading.Thread, timeout: float | None = None) -> None:
+        assert timeout is None
+        joined_at_an_end.append(held.go_on.is_set())
+
+    with Supervisor() as supervisor:
+        supervisor.start(Step(held), None)
+        assert held.inside.wait(LONG)
+        threading.Timer(0.01, held.go_on.set).start()
+        monkeypatch.setattr(threading.Thread, "join", join)
+    monkeypatch.undo()
+    assert [True] == joined_at_an_end
+    join_calls()
+
+
+def test_leaving_while_a_thread_is_being_started(
+    monkeypatch: pytest.MonkeyPatch, ledger: Ledger
+) -> None:
+    """A run whose thread is only about to begin is waited for, as any other."""
+    true_start, starting, left = threading.Thread.start, threading.Event(), threading.Event()
+
+    def start(self: threading.Thread) -> None:
+        if self.name.startswith("sagalib"):
+            starting.set()
+            left.wait(0.1)
+        true_start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Supervisor() as supervisor:
+        elsewhere = threading.Thread(target=supervisor.start, args=(ledger.step("a"), None, "r"))
+        elsewhere.start()
+        assert starting.wait(LONG)
+    assert Ok("a") == supervisor.wait("r", timeout=0)
+    elsewhere.join(LONG)
+
+
+FORKING = """
+import os, sys, threading
+from returns.result import Success
+from sagalib import Step, Supervisor
+
+inside, go_on = threading.Event(), threading.Event()
+heard = []
+def held(value):
+    inside.set()
+    go_on.wait()
+    return Success(value)
+
+with Supervisor(max_running=1, observers=[heard.append]) as supervisor:
+    supervisor.start(Step(held), 1)
+    supervisor.start(Step(held), 1)
+    inside.wait()
+    before = len(heard)
+    child = os.fork()
+    if child == 0:
+        try:
+            with supervisor:
+                sys.exit(7)
+        finally:
+            os._exit(7 if len(heard) == before else 8)
+    _, status = os.waitpid(child, 0)
+    go_on.set()
+print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_child_leaves_the_runs_to_its_parent() -> None:
+    """A child that leaves the `with` neither waits for the runs of its parent nor cancels them."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "7\n" == done.stdout
+
+
+def test_an_interrupted_cancel_loses_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a pending run is cancelled is raised, and the run still ends."""
+    true_start = threading.Thread.start
+
+    def before(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    def after(self: threading.Thread) -> None:
+        true_start(self)
+        raise KeyboardInterrupt
+
+    for start in (before, after):
+        held = Held()
+        with Supervisor(max_running=1) as supervisor:
+            supervisor.start(Step(held), None)
+            pending = supervisor.start(Step(fine), None)
+            monkeypatch.setattr(threading.Thread, "start", start)
+            with pytest.raises(KeyboardInterrupt):
+                supervisor.cancel(pending)
+            monkeypatch.undo()
+            held.go_on.set()
+            assert Compensated(Cancelled(), None) == supervisor.wait(pending, timeout=LONG)
+
+
+def test_without_threads_a_cancelled_run_ends_in_its_turn(
+    monkeypatch: pytest.MonkeyPatch, held: Held
+) -> None:
+    """If no thread can be started, a cancelled run waits for its place, and makes no call."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Supervisor(max_running=1) as supervisor:
+        supervisor.start(Step(held), None)
+        pending = supervisor.start(Step(fine), None)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        supervisor.cancel(pending)
+        monkeypatch.undo()
+        assert "pending" == supervisor.status(pending).state
+        held.go_on.set()
+        assert Compensated(Cancelled(), None) == supervisor.wait(pending, timeout=LONG)
+
+
+def test_leaving_without_threads(monkeypatch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """What an interrupted start has left is performed on this thread if there is no other."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Supervisor() as supervisor:
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            supervisor.start(ledger.step("a"), None, "r")
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.undo()
+    assert Ok("a") == supervisor.wait("r", timeout=0)
 
 
 def test_leaving_begins_what_an_interrupted_start_left(
