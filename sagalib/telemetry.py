@@ -85,7 +85,22 @@ class _LogTo:
         said = _said(event)
         words = [f"{name}={value}" for name, value in said.items() if value not in _NOTHING_TO_SAY]
         line = " ".join(words).removeprefix("saga_event=")
-        self.logger.log(level, "%s", line, extra={name: said[name] for name in _EXTRA})
+        _log(self.logger, level, line, {name: said[name] for name in _EXTRA})
+
+
+def _log(
+    logger: logging.Logger | logging.LoggerAdapter[Any],
+    level: int,
+    line: str,
+    extra: dict[str, object],
+) -> None:
+    """Log a line; an adapter by itself would put its ``extra`` in the place of ours."""
+    settings: dict[str, Any] = {"extra": extra}
+    while isinstance(logger, logging.LoggerAdapter):
+        line, changed = logger.process(line, {**settings})
+        settings = {**changed, "extra": {**(changed.get("extra") or {}), **extra}}
+        logger = logger.logger
+    logger.log(level, "%s", line, **settings)
 
 
 _NOTHING_TO_SAY: Final = (None, False, ())

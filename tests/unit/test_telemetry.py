@@ -251,6 +251,24 @@ def test_a_logger_adapter_is_a_logger(caplog: pytest.LogCaptureFixture) -> None:
     assert log_to(SHOP) == log_to(SHOP)
 
 
+def test_an_adapter_adds_to_what_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """An adapter of an adapter may add fields and change the line; it takes none away."""
+
+    class Loud(logging.LoggerAdapter[Any]):
+        def process(self, msg: Any, kwargs: Any) -> Any:
+            return msg.upper(), kwargs
+
+    adapter = Loud(logging.LoggerAdapter(SHOP, {"tenant": "north"}), None)
+    with caplog.at_level(logging.INFO, logger=SHOP.name):
+        log_to(adapter)(events.StepStarted("r", "a", "a", 1))
+    (record,) = caplog.records
+    told = vars(record)
+    assert "SAGA.STEP_STARTED RUN_ID=R STEP=A ATTEMPT=1" == record.getMessage()
+    assert ["north", "saga.step_started", "r", "a", 1] == [
+        told[name] for name in ("tenant", "saga_event", "run_id", "step", "attempt")
+    ]
+
+
 @pytest.mark.parametrize(
     ("logger", "level", "said"),
     [
