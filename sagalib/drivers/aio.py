@@ -177,9 +177,15 @@ async def to_the_end(
 
 
 class _NoTask:
-    """Stands for the task where a coroutine is driven without one."""
+    """Stands for the task where a coroutine is driven without one: no call of it can be cut."""
 
     def cancelling(self) -> int:
+        return 0
+
+    def cancel(self) -> bool:
+        return False
+
+    def uncancel(self) -> int:
         return 0
 
 
@@ -399,7 +405,9 @@ class AsyncRun(Turns):
                 self.returned = await (
                     called
                     if seconds is None
-                    else _within(self.watchdog, seconds, began, called, asyncio.current_task())
+                    else _within(
+                        self.watchdog, seconds, began, called, asyncio.current_task() or _NO_TASK
+                    )
                 )
             elif seconds is None or isinstance(machine.timeout, Soft):
                 self.returned = function(machine.value)

@@ -21,7 +21,7 @@ class LoopClock:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read the time of ``loop``."""
         self._loop = loop
-        if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time:
+        if getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time:
             # The same time, read without a detour: several times in every run.
             self.now_ns = time.monotonic_ns  # type: ignore[method-assign]
 

@@ -24,6 +24,7 @@ from sagalib import (
     Raised,
     Saga,
     Step,
+    TimedOut,
     compensating,
     current_call,
     fail,
@@ -327,3 +328,58 @@ def test_a_thread_that_asks_for_its_call_disturbs_no_run(colour: str) -> None:
     assert isinstance(outcome, Compensated)
     assert "d" == outcome.step
     assert found in (["none"], ["r/b/execute/0"])
+
+
+def test_the_time_of_a_loop_may_be_patched() -> None:
+    """A timeout goes by the time of its loop, also where a test puts another clock into it."""
+    loop = asyncio.new_event_loop()
+    now = [0.0]
+
+    def jump() -> None:
+        now[0] += 10.0
+
+    async def hangs(_: object) -> Result[str, Never]:
+        loop.call_soon(jump)
+        await asyncio.sleep(0.01)
+        await asyncio.sleep(3600.0)
+        return Success("never")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "time", lambda: now[0])
+        outcome = loop.run_until_complete(run_async(AsyncStep(hangs, timeout=5.0), None))
+    loop.close()
+    assert Compensated(TimedOut(5.0), "hangs", in_doubt=("hangs",)) == outcome
+
+
+@pytest.mark.parametrize("observers", [(), (str,)], ids=["course", "turns"])
+@pytest.mark.parametrize("seconds", [1.0, 10.0])
+def test_a_run_without_a_task_cannot_be_cut(seconds: float, observers: Any) -> None:
+    """A coroutine that no task drives is run; a call that takes too long is late."""
+
+    async def slow(value: str) -> Result[str, Never]:
+        await asyncio.sleep(seconds)
+        return Success(value)
+
+    async def undo(_: str) -> Result[None, Never]:
+        return Success(None)
+
+    saga = AsyncStep(slow, timeout=5.0) if seconds < 5 else AsyncStep(slow, undo, timeout=5.0)
+
+    async def main() -> object:
+        ended = asyncio.get_running_loop().create_future()
+        running = run_async(saga, "x", observers=observers)
+
+        def drive(_: object = None) -> None:
+            try:
+                waits_for: Any = running.send(None)
+            except StopIteration as end:
+                ended.set_result(end.value)
+            else:
+                waits_for._asyncio_future_blocking = False
+                waits_for.add_done_callback(drive)
+
+        asyncio.get_running_loop().call_soon(drive)
+        return await ended
+
+    expected = Ok("x") if seconds < 5 else Compensated(TimedOut(5.0), "slow")
+    assert expected == run_virtual(main())
