@@ -65,7 +65,8 @@ class Turns:
         elif newest is not None:
             # Taken in by a turn: what follows it on the word may be a function of the user.
             self.returned, self.began, newest = newest
-            self.ended, ended = ended, self.began
+            # If an interrupt came before its end was noted, it ends now.
+            self.ended, ended = None if ended == self.began else ended, self.began
         past.trace = past.take_in(newest, ended)
         past.has_left_course = True
         self.machine = past.end

@@ -13,6 +13,7 @@ from typing import Any, Never
 
 import pytest
 from returns.result import Failure, Result, Success
+from typing_extensions import override
 
 from sagalib import (
     AsyncStep,
@@ -29,13 +30,14 @@ from sagalib import (
     current_call,
     fail,
     identity,
+    outcome_of,
     run,
     run_async,
     stage,
 )
 from sagalib.drivers import calls
 from tests.defects.planted import planted
-from tests.support.time import run_virtual
+from tests.support.time import VirtualClock, run_virtual
 
 FORKING = """
 import os
@@ -383,3 +385,35 @@ def test_a_run_without_a_task_cannot_be_cut(seconds: float, observers: Any) -> N
 
     expected = Ok("x") if seconds < 5 else Compensated(TimedOut(5.0), "slow")
     assert expected == run_virtual(main())
+
+
+@pytest.mark.parametrize("observers", [(), (str,)], ids=["course", "turns"])
+def test_a_late_call_is_late_if_ctrl_c_comes_at_its_end(observers: Any) -> None:
+    """Ctrl-C between the return of a call and the look at the clock does not make it in time."""
+
+    class Interrupting(VirtualClock):
+        is_due = False
+
+        @override
+        def now_ns(self) -> int:
+            if self.is_due:
+                self.is_due = False
+                raise KeyboardInterrupt
+            return super().now_ns()
+
+    clock = Interrupting()
+    clock.advance(1.0)
+
+    def slow(value: str) -> Result[str, Never]:
+        clock.advance(40.0)
+        clock.is_due = True
+        return Success(value)
+
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        run(Step(slow, lambda _: Success(None)), "x", clock=clock, observers=observers)
+    outcome = outcome_of(interrupted.value)
+
+    assert outcome is not None
+    assert Compensated(TimedOut(30.0), "slow") == outcome
+    times = [event.at_ns or 0 for event in outcome.log]
+    assert sorted(times) == times
