@@ -802,6 +802,74 @@ def test_without_threads_a_cancelled_run_ends_in_its_turn(
         assert Compensated(Cancelled(), None) == supervisor.wait(pending, timeout=LONG)
 
 
+def test_a_worker_may_end_a_cancelled_run_first(
+    monkeypatch: pytest.MonkeyPatch, held: Held
+) -> None:
+    """A cancelled run ends once, also if a place is free before the thread that is to end it."""
+    true_start = threading.Thread.start
+    late: list[threading.Thread] = []
+    heard: list[Event] = []
+
+    def not_yet(self: threading.Thread) -> None:
+        late.append(self)
+
+    with Supervisor(max_running=1, observers=[heard.append]) as supervisor:
+        supervisor.start(Step(held), None)
+        pending = supervisor.start(Step(fine), None)
+        monkeypatch.setattr(threading.Thread, "start", not_yet)
+        supervisor.cancel(pending)
+        monkeypatch.undo()
+        held.go_on.set()
+        assert Compensated(Cancelled(), None) == supervisor.wait(pending, timeout=LONG)
+        true_start(*late)
+    assert list(supervisor.wait(pending).log) == [e for e in heard if e.run_id == pending]
+
+
+def test_a_thread_that_begins_after_its_start_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch, ledger: Ledger
+) -> None:
+    """A thread whose start was interrupted has given its place back, and performs nothing."""
+    true_start = threading.Thread.start
+    late: list[threading.Thread] = []
+
+    def interrupted(self: threading.Thread) -> None:
+        late.append(self)
+        raise KeyboardInterrupt
+
+    with Supervisor(max_running=1) as supervisor:
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            supervisor.start(ledger.step("a"), None, "a")
+        monkeypatch.undo()
+        (thread,) = late
+        true_start(thread)
+        thread.join(LONG)
+        assert "pending" == supervisor.status("a").state
+        supervisor.start(ledger.step("b"), None, "b")
+        assert [Ok("a"), Ok("b")] == [supervisor.wait("a"), supervisor.wait("b")]
+
+
+def test_leaving_without_more_threads(monkeypatch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """What an interrupted start has left is performed by those threads that there are."""
+    held = Held()
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def refuse(_: object) -> None:
+        held.go_on.set()
+        raise RuntimeError("can't start new thread")
+
+    with Supervisor(max_running=2) as supervisor:
+        supervisor.start(Step(held), None)
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            supervisor.start(ledger.step("a"), None, "r")
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.undo()
+    assert Ok("a") == supervisor.wait("r", timeout=0)
+
+
 def test_leaving_without_threads(monkeypatch: pytest.MonkeyPatch, ledger: Ledger) -> None:
     """What an interrupted start has left is performed on this thread if there is no other."""
 
