@@ -197,8 +197,8 @@ class AsyncSupervisor(Board["asyncio.Future[None]"]):
     @override
     def _begin(self, records: list[_Record]) -> None:
         for record in records:
-            if self._take(record):
-                self._spawn(record, _nothing)
+            self._take(record)  # it is: nothing else runs meanwhile in this loop
+            self._spawn(record, _nothing)
 
     def _spawn(self, record: _Record, then: Callable[[], None]) -> None:
         def over(task: asyncio.Task[None]) -> None:

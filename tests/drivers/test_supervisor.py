@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import os
 import random
 import subprocess
 import sys
@@ -757,6 +758,19 @@ def test_a_forked_child_leaves_the_runs_to_its_parent() -> None:
         [sys.executable, "-c", FORKING], capture_output=True, text=True, check=True, timeout=60
     )
     assert "7\n" == done.stdout
+
+
+def test_another_process_does_not_wait(monkeypatch: pytest.MonkeyPatch, held: Held) -> None:
+    """Where the process is another than the one that made the supervisor, leaving does nothing."""
+    with Supervisor() as supervisor:
+        run_id = supervisor.start(Step(held), None)
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        with pytest.raises(LookupError), supervisor:
+            raise LookupError
+        monkeypatch.undo()
+        held.go_on.set()
+        assert Ok("held") == supervisor.wait(run_id)
+        assert Ok("held") == supervisor.wait(supervisor.start(Step(held), None))
 
 
 def test_an_interrupted_cancel_loses_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
