@@ -90,19 +90,26 @@ class NoAnswer(SagaError, LookupError):
     """A simulation reached an async step for which its script has no answer."""
 
 
+_MESSAGE = 2_000
+
+
 class RunFailed(SagaError, RuntimeError):
     """What ``unwrap()`` raises; ``outcome`` is the whole outcome."""
 
     outcome: Compensated[Any] | Fatal[Any, Any]
 
     def __init__(self, outcome: Compensated[Any] | Fatal[Any, Any]) -> None:
-        """Carry ``outcome``; the message is its repr."""
+        """Carry ``outcome``; the message is its repr, cut if it is long."""
         super().__init__(outcome)
         self.outcome = outcome
 
     def __str__(self) -> str:
-        """Show the outcome, which never shows contexts or logs."""
-        return repr(self.outcome)
+        """Show the outcome, which never shows contexts or logs.
+
+        It may show that of a run in one of its steps, which may show another: so it is cut.
+        """
+        text = repr(self.outcome)
+        return text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]}... ({len(text):,} characters)"
 
 
 class RunCompensated(RunFailed):

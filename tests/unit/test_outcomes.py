@@ -19,8 +19,10 @@ from sagalib import (
     Raised,
     RunCompensated,
     RunFatal,
+    Step,
     TimedOut,
     identity,
+    run,
 )
 from tests.defects.colours import SYNC, AnyOutcome, Colour, World, both_colours, pass_on, refuse
 
@@ -251,3 +253,17 @@ def test_the_context_is_the_input_of_the_call_that_failed(colour: Colour) -> Non
         for outcome in (colour.run(saga, "x") for saga in sagas)
         if isinstance(outcome, Compensated)
     ]
+
+
+def test_the_messages_of_nested_runs_do_not_grow_without_end() -> None:
+    """A run in a step of a run in a step ...: each shows the one within it, up to a length."""
+
+    def nest(depth: int) -> Any:
+        return run(Step(nest, name="nest"), depth - 1).unwrap() if depth else Failure("no")
+
+    outcome = run(Step(nest, name="nest"), 30)
+
+    assert isinstance(outcome, Compensated)
+    assert isinstance(outcome.reason, Raised)
+    assert len(outcome.reason.message) < 2_100
+    assert outcome.reason.message.endswith(" characters)")
