@@ -20,15 +20,15 @@ class Course(NamedTuple):
     """How far a word can be followed.
 
     Attributes:
-        word: the instructions.
-        end: the first instruction that is off the course: one that calls a function of the user in
-            the machine, or that needs a thread of its own.
-        back: the last at which a failure leads straight back, through compensations on the
-            caller's thread.
+        word: the instructions before the first that is off the course: one that calls a function of
+            the user in the machine, or that needs a thread of its own.
+        is_whole: whether that is the whole word of the saga.
+        back: where the last of them stands at which a failure leads straight back, through
+            compensations on the caller's thread.
     """
 
     word: tuple[Any, ...]
-    end: int
+    is_whole: bool
     back: int
 
 
@@ -48,7 +48,7 @@ def course_of(word: tuple[Instruction, ...]) -> Course:
         elif not isinstance(instruction, (Keep, Merge)):
             end = pc
             break
-    return Course(word, end, end if back is None else back)
+    return Course(word[:end], end == len(word), end if back is None else back)
 
 
 def _needs_thread(timeout: Timeout, *, is_async: bool) -> bool:

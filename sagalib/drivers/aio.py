@@ -222,14 +222,14 @@ async def _follow(  # noqa: C901 - every line of it is in every run
 
     The way back is not followed: it is for a task of its own.
     """
-    word, end, _ = past.saga.course
+    word, is_whole, _ = past.saga.course
     value: Any = past.value
     ahead: Any = None
     kept: Any = None
     began, now = past.now, watchdog.clock.now_ns
     asked = task.cancelling()
     try:
-        for instruction in word[:end]:
+        for instruction in word:
             if instruction.is_step:
                 past.calling = ahead
                 CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None)))
@@ -257,7 +257,7 @@ async def _follow(  # noqa: C901 - every line of it is in every run
         past.now = now()
         del past, ahead  # as at the end of a run
     else:
-        return went_through(value, past) if end == len(word) else None
+        return went_through(value, past) if is_whole else None
     finally:
         del task
     return None

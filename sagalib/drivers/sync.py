@@ -210,13 +210,13 @@ def _follow(  # noqa: C901 - every line of it is in every run
     past: History, now: Callable[[], int]
 ) -> Outcome[Any, Any, Any] | None:
     """Follow the course of the saga; give the outcome if nothing is left to decide."""
-    word, end, _ = past.saga.course
+    word, is_whole, _ = past.saga.course
     value: Any = past.value
     ahead: Any = None
     kept: Any = None
     began = past.now
     try:
-        for instruction in word[:end]:
+        for instruction in word:
             if instruction.is_step:
                 past.calling = ahead
                 past.ahead = ahead = (instruction.execute(value), began, ahead)
@@ -230,7 +230,7 @@ def _follow(  # noqa: C901 - every line of it is in every run
             else:
                 value, kept = instruction.combine(kept[0], value), kept[1]
         else:
-            return went_through(value, past) if end == len(word) else None
+            return went_through(value, past) if is_whole else None
         back = way_back(past)
         if back is None:
             return None
