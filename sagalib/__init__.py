@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from sagalib.drivers.aio_supervisor import AsyncSupervisor, run_many_async
     from sagalib.drivers.simulated import Answer, Script, simulate
     from sagalib.drivers.supervisor import Supervisor, run_many
+    from sagalib.pictures import Picture, draw
     from sagalib.telemetry import log_to, observing
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "Ok",
     "OnCompensationFailure",
     "Outcome",
+    "Picture",
     "Raised",
     "Reason",
     "Refused",
@@ -120,6 +122,7 @@ __all__ = [
     "chain",
     "compensating",
     "current_call",
+    "draw",
     "events",
     "fail",
     "identity",
@@ -147,6 +150,7 @@ _LATER = {
     "sagalib.drivers.aio_supervisor": ("AsyncSupervisor", "run_many_async"),
     "sagalib.drivers.simulated": ("Answer", "Script", "simulate"),
     "sagalib.drivers.supervisor": ("Supervisor", "run_many"),
+    "sagalib.pictures": ("Picture", "draw"),
     "sagalib.telemetry": ("log_to", "observing"),
 }
 _HOMES = {name: module for module, names in _LATER.items() for name in names}

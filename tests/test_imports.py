@@ -66,6 +66,8 @@ def test_the_contracts_hold(copy: Path) -> None:
         ("drivers/sync.py", "import sagalib.drivers.aio", "do not know each other"),
         ("drivers/sync.py", "import rich", "no optional dependency"),
         ("drivers/sync.py", "import sagalib.telemetry", "drivers import core"),
+        ("drivers/sync.py", "import sagalib.pictures", "drivers import core"),
+        ("pictures.py", "import sagalib.drivers.sync", "drivers import core"),
         ("drivers/supervisor.py", "import asyncio", "its own colour alone"),
         ("drivers/aio_supervisor.py", "import sagalib.drivers.sync", "of asyncio alone"),
     ],

@@ -17,6 +17,7 @@ from sagalib import (
     Fatal,
     Ok,
     Outcome,
+    Saga,
     Step,
     async_stage,
     catching,
@@ -98,11 +99,16 @@ class Bank:
 Transferred: TypeAlias = Outcome[Booking, InsufficientFunds | AccountClosed, Never]
 
 
-def transfer(bank: Bank, order: Transfer) -> Transferred:
+def transferring(bank: Bank) -> Saga[Transfer, Booking, InsufficientFunds | AccountClosed]:
     """Withdraw, then deposit."""
     withdraw = Step(catching(InsufficientFunds)(bank.withdraw), catching()(bank.reverse))
     deposit = stage(catching(AccountClosed)(bank.deposit), catching()(bank.reverse))
-    return run((withdraw.keep() >> deposit).map(last), order)
+    return (withdraw.keep() >> deposit).map(last).named("transfer")
+
+
+def transfer(bank: Bank, order: Transfer) -> Transferred:
+    """Make a transfer."""
+    return run(transferring(bank), order)
 
 
 async def transfer_async(bank: Bank, order: Transfer) -> Transferred:

@@ -11,7 +11,19 @@ from typing import Never, TypeAlias
 from attrs import define, field, frozen
 from returns.result import Failure, Result, Success
 
-from sagalib import Cancelled, Compensated, Fatal, Ok, Raised, Step, TimedOut, last, run, stage
+from sagalib import (
+    Cancelled,
+    Compensated,
+    Fatal,
+    Ok,
+    Raised,
+    Saga,
+    Step,
+    TimedOut,
+    last,
+    run,
+    stage,
+)
 
 
 @frozen
@@ -113,15 +125,23 @@ class Agency:
         return Success(Visa(trip.traveller))
 
 
+def booking(agency: Agency) -> Saga[Trip, Visa, SoldOut | NoVisa, TooLateToCancel]:
+    """Book everything or nothing."""
+    return (
+        (
+            Step(agency.book_flight, agency.cancel).keep()
+            >> stage(agency.book_hotel, agency.cancel)
+            >> stage(agency.rent_car, agency.cancel, settle=agency.drop_car)
+            >> stage(agency.get_visa, pivot=True)
+        )
+        .map(last)
+        .named("travel")
+    )
+
+
 def travel(agency: Agency, trip: Trip) -> str:
     """Book everything or nothing, and say how it went."""
-    saga = (
-        Step(agency.book_flight, agency.cancel).keep()
-        >> stage(agency.book_hotel, agency.cancel)
-        >> stage(agency.rent_car, agency.cancel, settle=agency.drop_car)
-        >> stage(agency.get_visa, pivot=True)
-    ).map(last)
-    match run(saga, trip):
+    match run(booking(agency), trip):
         case Ok(visa):
             return f"{visa.traveller} goes to {trip.city}"
         case Compensated(reason):
