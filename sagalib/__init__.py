@@ -51,10 +51,12 @@ from sagalib.drivers.clock import AsyncClock, Clock
 from sagalib.drivers.sync import run
 
 if TYPE_CHECKING:
+    from sagalib.core.plan import FailurePoint, HowItFails, Lint, LintKind, Plan, PlannedCall, plan
     from sagalib.core.replay import Suspended, replay
     from sagalib.core.status import RunState, Status, StepState, StepStatus, status_of
     from sagalib.drivers.aio import run_async
     from sagalib.drivers.aio_supervisor import AsyncSupervisor, run_many_async
+    from sagalib.drivers.explored import Answers, Exploration, Schedule, explore
     from sagalib.drivers.simulated import Answer, Script, simulate
     from sagalib.drivers.supervisor import Supervisor, run_many
     from sagalib.pictures import Picture, draw
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Answers",
     "Async",
     "AsyncClock",
     "AsyncStep",
@@ -73,13 +76,18 @@ __all__ = [
     "Compensated",
     "CompensationFailed",
     "Event",
+    "Exploration",
+    "FailurePoint",
     "Fatal",
+    "HowItFails",
     "IllegalReply",
     "InvalidOption",
     "InvalidSaga",
     "Invoke",
     "Irreversible",
     "Late",
+    "Lint",
+    "LintKind",
     "LogMismatch",
     "NoAnswer",
     "NoCurrentCall",
@@ -88,6 +96,8 @@ __all__ = [
     "OnCompensationFailure",
     "Outcome",
     "Picture",
+    "Plan",
+    "PlannedCall",
     "Raised",
     "Reason",
     "Refused",
@@ -99,6 +109,7 @@ __all__ = [
     "RunState",
     "Saga",
     "SagaError",
+    "Schedule",
     "Script",
     "Sleep",
     "Soft",
@@ -124,12 +135,14 @@ __all__ = [
     "current_call",
     "draw",
     "events",
+    "explore",
     "fail",
     "identity",
     "last",
     "log_to",
     "observing",
     "outcome_of",
+    "plan",
     "replay",
     "run",
     "run_async",
@@ -144,10 +157,20 @@ __all__ = [
 
 
 _LATER = {
+    "sagalib.core.plan": (
+        "FailurePoint",
+        "HowItFails",
+        "Lint",
+        "LintKind",
+        "Plan",
+        "PlannedCall",
+        "plan",
+    ),
     "sagalib.core.replay": ("Suspended", "replay"),
     "sagalib.core.status": ("RunState", "Status", "StepState", "StepStatus", "status_of"),
     "sagalib.drivers.aio": ("run_async",),
     "sagalib.drivers.aio_supervisor": ("AsyncSupervisor", "run_many_async"),
+    "sagalib.drivers.explored": ("Answers", "Exploration", "Schedule", "explore"),
     "sagalib.drivers.simulated": ("Answer", "Script", "simulate"),
     "sagalib.drivers.supervisor": ("Supervisor", "run_many"),
     "sagalib.pictures": ("Picture", "draw"),

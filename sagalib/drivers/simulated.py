@@ -29,7 +29,7 @@ from sagalib.drivers.calls import (
     raised,
 )
 
-__all__ = ["Answer", "Script", "simulate"]
+__all__ = ["Answer", "Script", "check_keys", "key_of", "reply_to", "simulate"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -104,13 +104,17 @@ def simulate(
     return outcome
 
 
-def _key_of(call: Call) -> str:
+def key_of(call: Call) -> str:
+    """Give the key of a script that answers a call."""
     return call.path if call.direction == "execute" else f"{call.path}:{call.direction}"
 
 
-def _from_table(
-    table: Mapping[str, Sequence[Answer]], saga: AnySaga
-) -> Callable[[Call], Answer | None]:
+def check_keys(table: Mapping[str, Sequence[Answer]], saga: AnySaga) -> None:
+    """Refuse a script with the path of no step, or without a list of answers for one.
+
+    Raises:
+        InvalidOption: it is such a script.
+    """
     paths = [path for path in saga.paths if path is not None]
     known = {f"{path}{suffix}" for path in paths for suffix in ("", ":compensate", ":settle")}
     for key, answers in table.items():
@@ -127,10 +131,16 @@ def _from_table(
                 f"for {shown(key)}: write {{{key!r}: [Success(1)]}}"
             )
             raise InvalidOption(msg)
+
+
+def _from_table(
+    table: Mapping[str, Sequence[Answer]], saga: AnySaga
+) -> Callable[[Call], Answer | None]:
+    check_keys(table, saga)
     left = {key: deque(answers) for key, answers in table.items()}
 
     def answer(call: Call) -> Answer | None:
-        answers = left.get(_key_of(call))
+        answers = left.get(key_of(call))
         return answers.popleft() if answers else None
 
     return answer
@@ -139,20 +149,23 @@ def _from_table(
 def _reply(machine: Machine, answer: Callable[[Call], Answer | None]) -> Reply:
     call = call_of(machine, None)
     given = answer(call)
-    match given:
-        case None:
-            return _own_answer(machine, call)
+    return _own_answer(machine, call) if given is None else reply_to(given)
+
+
+def reply_to(answer: Answer) -> Reply:
+    """Read an answer of a script as a reply."""
+    match answer:
         case TimedOut() | Raised() | Cancelled():
-            return Unknown(given)
+            return Unknown(answer)
         case Exception():
-            return Unknown(raised(given))
+            return Unknown(raised(answer))
         case _:
-            return given
+            return answer
 
 
 def _own_answer(machine: Machine, call: Call) -> Reply:
     if step_of(machine).is_async:
-        key = _key_of(call)
+        key = key_of(call)
         msg = (
             f"the script has no answer for {call.direction} of the async step "
             f"{call.path!r}, attempt {call.attempt}: "
