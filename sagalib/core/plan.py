@@ -36,7 +36,7 @@ from sagalib.core.machine import CANCELLED, begin, evolve
 from sagalib.core.messages import Cancel, Direction, Late, Reply, Unknown
 from sagalib.core.outcomes import Irreversible
 from sagalib.core.owed import failures_of, in_doubt_of
-from sagalib.core.policy import Retry, Soft, Timeout, check_timeout, seconds_of
+from sagalib.core.policy import Retry, Soft, Timeout, check_seconds, seconds_of
 from sagalib.core.saga import Composite, Saga
 from sagalib.core.state import (
     AnySaga,
@@ -168,9 +168,10 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long a run takes at most, whatever happens but a failing compensation.
+        """How long a run takes at most; ``math.inf`` if unbounded.
 
-        A compensation that fails has taken all its attempts, which are counted in.
+        A compensation that fails is no longer than one that succeeds at the last attempt. One that
+        an interrupt cuts is called once more, which is not counted.
         """
         return max([self.forward_seconds, *(point.seconds for point in self.failures)])
 
@@ -240,7 +241,8 @@ def plan(saga: Saga[Any, Any, Any, Any, Any], *, deadline: float | None = None) 
     if not isinstance(came, Saga):
         msg = f"expected a saga to plan, got {type(saga).__qualname__}: write plan(saga)"
         raise InvalidSaga(msg)
-    check_timeout("deadline", deadline)
+    if deadline is not None:
+        check_seconds("deadline", deadline, instead=". Write deadline=None for no deadline")
     forward, completes, failures = _walk(saga)
     planned = Plan(saga.name, forward, completes, failures, (), _total(forward))
     lints = [*_lints_of_steps(saga), *_lints_of_deadline(planned, deadline)]

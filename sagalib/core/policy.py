@@ -22,6 +22,7 @@ __all__ = [
     "Soft",
     "Timeout",
     "as_retry",
+    "check_seconds",
     "check_timeout",
     "limit_of",
     "seconds_of",
@@ -48,7 +49,8 @@ def _is_number(value: object) -> TypeGuard[int | float]:
         return False
 
 
-def _check_seconds(name: str, value: object, *, zero: bool = False, instead: str = "") -> None:
+def check_seconds(name: str, value: object, *, zero: bool = False, instead: str = "") -> None:
+    """Refuse what is not a number of seconds above 0, or from 0 on."""
     if _is_number(value) and (value > 0 or (zero and value == 0)):
         return
     least = "0 or more" if zero else "more than 0"
@@ -73,7 +75,7 @@ class Soft:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what is not a number of seconds above 0."""
-        _check_seconds("Soft(seconds)", self.seconds, instead=". Write timeout=None for no timeout")
+        check_seconds("Soft(seconds)", self.seconds, instead=". Write timeout=None for no timeout")
         object.__setattr__(self, "ns", self.seconds * 1e9)
 
 
@@ -95,7 +97,7 @@ def limit_of(timeout: Timeout) -> int:
 def check_timeout(name: str, timeout: object) -> None:
     """Refuse a timeout that is neither ``None`` nor ``Soft`` nor a number of seconds above 0."""
     if timeout is not None and not isinstance(timeout, Soft):
-        _check_seconds(
+        check_seconds(
             name, timeout, instead=f", nor Soft(seconds) nor None. Write {name}=None for no timeout"
         )
 
@@ -157,8 +159,8 @@ class Retry:
                 "retries=0 for none"
             )
             raise InvalidOption(msg)
-        _check_seconds("Retry(wait=)", self.wait, zero=True)
-        _check_seconds("Retry(cap=)", self.cap, zero=True)
+        check_seconds("Retry(wait=)", self.wait, zero=True)
+        check_seconds("Retry(cap=)", self.cap, zero=True)
         if not (_is_number(self.factor) and self.factor >= 1):
             msg = f"Retry(factor=) must be a number, 1 or more; got {shown(self.factor)}"
             raise InvalidOption(msg)

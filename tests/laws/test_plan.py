@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, Final
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from returns.result import Failure, Result, Success
@@ -13,6 +15,7 @@ from sagalib import (
     Call,
     Cancel,
     Compensated,
+    Event,
     Fatal,
     Irreversible,
     Late,
@@ -20,6 +23,7 @@ from sagalib import (
     Plan,
     Soft,
     TimedOut,
+    events,
     explore,
     plan,
     simulate,
@@ -33,6 +37,7 @@ from tests.laws.terms import (
     StepTerm,
     Term,
     build,
+    changed,
     steps_of,
 )
 from tests.laws.world import Refusal
@@ -216,6 +221,52 @@ def test_each_schedule_is_the_simulation_of_its_script(case: Any, stop: bool) ->
         seen.append([(key, repr(answer)) for key, answer in schedule.answers])
     assert all(one not in seen[:index] for index, one in enumerate(seen))
     assert seen
+
+
+SECONDS: Final = {"alfa": 3.0, "bravo": 7.0, "charlie": 19.0, "delta": 53.0}
+
+
+def seconds_of(saga: AnySaga, log: Iterable[Event]) -> float:
+    """Give how long a run takes in which each call takes its whole timeout."""
+    made = {path: step for path, _, step in steps_of(saga)}
+    seconds = 0.0
+    for event in log:
+        match event:
+            case events.StepStarted(path=path):
+                seconds += made[path].timeout
+            case events.CompensationStarted(path=path):
+                seconds += made[path].compensation_timeout
+            case events.StepRetrying(path=path, attempt=attempt):
+                seconds += made[path].retries.delay(attempt)
+            case events.CompensationRetrying(path=path, attempt=attempt):
+                seconds += made[path].compensation_retries.delay(attempt)
+            case _:
+                pass
+    return seconds
+
+
+@HALF
+@given(terms(SMALL))
+def test_the_longest_of_all_runs_takes_as_long_as_planned(term: Term) -> None:
+    """Of all schedules none takes longer than the plan says, and one takes just as long."""
+
+    def timed(step: StepTerm) -> StepTerm:
+        seconds = SECONDS[step.name]
+        return evolve(step, timeout=seconds, compensation_timeout=2 * seconds)
+
+    saga = build(changed(term, timed), PURE)
+    is_async = {path: made.is_async for path, _, made in steps_of(saga)}
+
+    def answers(call: Call) -> list[Any]:
+        # Each of the generated policies retries the first or the last.
+        usual: list[Any] = [Failure(Refusal("no")), Success(1), TimedOut(1.0)]
+        can_be_late = call.direction == "execute" and is_async[call.path]
+        return [*usual, Late(1)] if can_be_late else usual
+
+    schedules = explore(saga, "in", answers, bound=2_000)
+    longest = max(seconds_of(saga, schedule.log) for schedule in schedules)
+    assert plan(saga).seconds >= longest
+    assert not schedules.is_complete or plan(saga).seconds == longest
 
 
 def test_the_laws_reach_what_earlier_runs_owe() -> None:

@@ -408,8 +408,8 @@ def test_equal_sagas_have_equal_plans() -> None:
             lambda: plan(ORDER, deadline=0),
             InvalidOption,
             (
-                "deadline must be a number of seconds, more than 0; got 0, nor Soft(seconds) nor "
-                "None. Write deadline=None for no timeout"
+                "deadline must be a number of seconds, more than 0; got 0. Write deadline=None for "
+                "no deadline"
             ),
         ),
     ],
