@@ -160,7 +160,7 @@ class Exploration(Generic[B, E, F]):
         if fork.answer is not None:
             trace = taken_in(machine, reply_to(fork.answer), None, None, trace)
             machine = trace.after
-        while machine.function is None and not isinstance(machine.progress, Ended):
+        if machine.function is None and not isinstance(machine.progress, Ended):
             trace = taken_in(machine, WOKE, None, None, trace)
             machine = trace.after
         if isinstance(machine.progress, Ended):

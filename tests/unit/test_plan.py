@@ -230,6 +230,29 @@ def test_what_an_earlier_run_owes_is_planned() -> None:
     assert "compensate a fails or in doubt  nothing  fatal  1 s" in str(planned)
 
 
+def test_a_compensation_that_an_earlier_run_owes_fails_after_all_its_attempts() -> None:
+    """The retries of an owed compensation are in its time, and not in the calls after it."""
+    stuck = [KeyError()] * 3
+    saga = step("a", compensation_retries=2) >> step("b", compensation_retries=2) >> step("c")
+    script: dict[str, list[Any]] = {"c": [Failure(1)], "a": [Success(1)], "b": [Success(1)]}
+    outcome = simulate(saga, 1, {**script, "a:compensate": stuck, "b:compensate": stuck})
+    assert isinstance(outcome, Fatal)
+    planned = plan(outcome.residual)
+
+    assert [("compensate b", 3, 3.0), ("compensate a", 3, 3.0)] == [
+        (str(call), call.attempts, call.seconds) for call in planned.forward
+    ]
+    assert [
+        ("b", ("compensate a",), "fatal", 6.0),
+        ("b", ("compensate a",), "fatal", 6.0),
+        ("a", (), "fatal", 6.0),
+        ("a", (), "fatal", 6.0),
+    ] == [
+        (point.path, tuple(map(str, point.calls)), point.ends, point.seconds)
+        for point in planned.failures
+    ]
+
+
 def test_the_smallest_saga_has_nothing_to_plan() -> None:
     """`identity()` calls nothing and cannot fail."""
     assert Plan("saga", (), True, (), (), 0.0) == plan(identity())
@@ -274,6 +297,12 @@ def test_no_predicate_is_called() -> None:
         (Step(execute, name="p", pivot=True) >> Step(execute, name="a", retries=1), []),
         (Step(execute, name="p", pivot=True) >> fail("no"), [("fallible-after-pivot", None)]),
         (fail("no") >> Step(execute, name="p", pivot=True), []),
+        (
+            Step(execute, name="p", pivot=True)
+            >> Step(execute, name="a", retries=1)
+            >> Step(execute, name="b", retries=1),
+            [],
+        ),
         # uncompensable-before-fallible
         (
             Step(execute, name="a") >> step("b"),
