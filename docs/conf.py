@@ -44,6 +44,7 @@ nitpick_ignore_regex = [
     # Names that stand in signatures and are not public.
     (r"py:class", r"sagalib\.core\.steps\.(_\w*Decorator|CompensationSettings)"),
     (r"py:class", r"sagalib\.core\.(course\.Course|functions\.Catching|outcomes\.Past)"),
+    (r"py:class", r"sagalib\.core\.(history\.History|state\.Machine)"),
     (r"py:class", r"sagalib\.core\.messages\.(Invoke|Sleep)"),
     (r"py:class", r"sagalib\.pictures\.(Node|Edge)"),
     (r"py:class", r"sagalib\.drivers\.clock\.Timer|Instruction|Matcher"),

@@ -177,7 +177,7 @@ class Plan:
 
     @property
     def unbounded(self) -> tuple[str, ...]:
-        """The calls that no timeout stops: ``"execute charge"``, each once, in order."""
+        """The calls that no timeout stops, each once and in order, as ``"execute charge"``."""
         back = (call for point in self.failures for call in point.calls)
         every = [*self.forward, *back]
         return tuple(dict.fromkeys(str(call) for call in every if call.seconds == math.inf))

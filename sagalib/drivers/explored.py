@@ -15,7 +15,6 @@ from returns.result import Failure, Success
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, shown
-from sagalib.core.events import Event
 from sagalib.core.history import History, Trace, conclude, taken_in
 from sagalib.core.messages import Call, Cancel, Late
 from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
@@ -58,16 +57,11 @@ class Schedule(Generic[B_co, E_co, F_co]):
     Attributes:
         answers: pairs of key and answer, in the order of the calls; the keys are those of a script:
             ``"charge"``, ``"charge:compensate"``, ``"charge:settle"``.
-        outcome: how the run ended.
+        outcome: how the run ended, with its log.
     """
 
     answers: tuple[tuple[str, Answer], ...]
     outcome: Outcome[B_co, E_co, F_co]
-
-    @property
-    def log(self) -> Sequence[Event]:
-        """The log of the run: ``outcome.log``."""
-        return self.outcome.log
 
     @property
     def script(self) -> dict[str, list[Answer]]:
@@ -139,9 +133,9 @@ class Exploration(Generic[B, E, F]):
 
     @property
     def cut(self) -> tuple[tuple[tuple[str, Answer], ...], ...]:
-        """The beginnings that were not followed: the answers of each, first to last.
+        """The beginnings that were not followed, each as its answers, first to last.
 
-        Each stands for one schedule or more; empty once all are walked.
+        Each stands for one schedule or more; there are none once all are walked.
         """
         return tuple(fork.answers for fork in reversed(self._waiting))
 

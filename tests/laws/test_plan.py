@@ -232,7 +232,7 @@ def test_each_schedule_is_the_simulation_of_its_script(case: Any, stop: bool) ->
             saga, "in", schedule.script, run_id="explored", on_compensation_failure=policy
         )
         assert again == schedule.outcome
-        assert tuple(again.log) == tuple(schedule.log)
+        assert tuple(again.log) == tuple(schedule.outcome.log)
         seen.append([(key, repr(answer)) for key, answer in schedule.answers])
     assert all(one not in seen[:index] for index, one in enumerate(seen))
     assert seen
@@ -279,7 +279,7 @@ def test_the_longest_of_all_runs_takes_as_long_as_planned(term: Term) -> None:
         return [*usual, Late(1)] if can_be_late else usual
 
     schedules = explore(saga, "in", answers, bound=2_000)
-    longest = max(seconds_of(saga, schedule.log) for schedule in schedules)
+    longest = max(seconds_of(saga, schedule.outcome.log) for schedule in schedules)
     assert plan(saga).seconds >= longest
     assert not schedules.is_complete or plan(saga).seconds == longest
 

@@ -247,7 +247,7 @@ def test_a_schedule_can_be_simulated_with_the_real_steps() -> None:
     saga = line(2, retries=1)
     for schedule in explore(saga, 0, bound=MANY):
         again: Any = simulate(saga, 0, schedule.script, run_id="explored")
-        assert (schedule.outcome, tuple(schedule.log)) == (again, tuple(again.log))
+        assert (schedule.outcome, tuple(schedule.outcome.log)) == (again, tuple(again.log))
 
 
 def test_answers_are_a_function_of_the_call() -> None:
