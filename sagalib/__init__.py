@@ -51,7 +51,8 @@ from sagalib.drivers.clock import AsyncClock, Clock
 from sagalib.drivers.sync import run
 
 if TYPE_CHECKING:
-    from sagalib.core.plan import FailurePoint, HowItFails, Lint, LintKind, Plan, PlannedCall, plan
+    from sagalib.core.lints import Lint, LintKind
+    from sagalib.core.plan import FailurePoint, HowItFails, Plan, PlannedCall, plan
     from sagalib.core.replay import Suspended, replay
     from sagalib.core.status import RunState, Status, StepState, StepStatus, status_of
     from sagalib.drivers.aio import run_async
@@ -157,15 +158,8 @@ __all__ = [
 
 
 _LATER = {
-    "sagalib.core.plan": (
-        "FailurePoint",
-        "HowItFails",
-        "Lint",
-        "LintKind",
-        "Plan",
-        "PlannedCall",
-        "plan",
-    ),
+    "sagalib.core.lints": ("Lint", "LintKind"),
+    "sagalib.core.plan": ("FailurePoint", "HowItFails", "Plan", "PlannedCall", "plan"),
     "sagalib.core.replay": ("Suspended", "replay"),
     "sagalib.core.status": ("RunState", "Status", "StepState", "StepStatus", "status_of"),
     "sagalib.drivers.aio": ("run_async",),

@@ -20,6 +20,7 @@ clock, no dice, no threads, no input or output. Read it in this order, in one si
     owed          what is left of a run at its end
     history       the log as a fold of the replies
     replay        a stored log, interpreted again
+    lints         advice about sagas
     plan          what a saga would do, asked of the machine
     status        where a run stands, as a fold of the log
 

@@ -24,7 +24,6 @@ from returns.result import Failure, Success
 from sagalib.core.errors import InvalidSaga
 from sagalib.core.instructions import (
     Arrow,
-    Fail,
     Guard,
     Instruction,
     Merge,
@@ -32,6 +31,7 @@ from sagalib.core.instructions import (
     Promise,
     is_step,
 )
+from sagalib.core.lints import Lint, lints_of_deadline, lints_of_steps, shown_time
 from sagalib.core.machine import CANCELLED, begin, evolve
 from sagalib.core.messages import Cancel, Direction, Late, Reply, Unknown
 from sagalib.core.outcomes import Irreversible
@@ -50,21 +50,12 @@ from sagalib.core.state import (
 )
 from sagalib.core.steps import AnyStep
 
-__all__ = ["FailurePoint", "HowItFails", "Lint", "LintKind", "Plan", "PlannedCall", "plan"]
+__all__ = ["FailurePoint", "HowItFails", "Plan", "PlannedCall", "plan"]
 
 HowItFails: TypeAlias = Literal["returned", "in_doubt", "late", "cancelled", "fail"]
 """``returned``: it returns a failure. ``in_doubt``: an attempt raises, times out or is cut.
 ``late``: it succeeds after its timeout. ``cancelled``: the run is cancelled before the call.
 ``fail``: not a call, but ``fail(error)`` in the saga."""
-
-LintKind: TypeAlias = Literal[
-    "fallible-after-pivot",
-    "uncompensable-before-fallible",
-    "deadline-too-short",
-    "retries-without-settle",
-    "compensation-without-timeout",
-]
-"""What a plan advises about."""
 
 
 @final
@@ -121,26 +112,6 @@ class FailurePoint:
     def seconds(self) -> float:
         """How long such a run takes at most, from its beginning to its end."""
         return self.forward_seconds + self.back_seconds
-
-
-@final
-@frozen
-class Lint:
-    """Advice about a saga: something that works, and may surprise when a call fails.
-
-    Attributes:
-        kind: one of ``LintKind``.
-        path: the step that it is about; ``None`` for the whole saga, and for ``fail(error)``.
-        message: what, why, and what to write instead.
-    """
-
-    kind: LintKind
-    path: str | None
-    message: str
-
-    def __str__(self) -> str:
-        """Show the kind and the message."""
-        return f"{self.kind}: {self.message}"
 
 
 @final
@@ -245,7 +216,10 @@ def plan(saga: Saga[Any, Any, Any, Any, Any], *, deadline: float | None = None) 
         check_seconds("deadline", deadline, instead=". Write deadline=None for no deadline")
     forward, completes, failures = _walk(saga)
     planned = Plan(saga.name, forward, completes, failures, (), _total(forward))
-    lints = [*_lints_of_steps(saga), *_lints_of_deadline(planned, deadline)]
+    lints = [
+        *lints_of_steps(saga),
+        *lints_of_deadline(planned.seconds, planned.unbounded, deadline),
+    ]
     return changed(planned, lints=tuple(lints))
 
 
@@ -417,109 +391,6 @@ def _finite(seconds: float) -> float | None:
     return None if seconds == math.inf else seconds
 
 
-# -- lints -----------------------------------------------------------------------------------------
-
-
-def _lints_of_steps(saga: AnySaga) -> Iterator[Lint]:
-    word, paths = saga.instructions, saga.paths
-    follows = _what_follows(word)
-    pivot: str | None = None
-    for pc, (instruction, path) in enumerate(zip(word, paths, strict=True)):
-        if isinstance(instruction, Fail) and pivot is not None:
-            yield Lint(
-                "fallible-after-pivot",
-                None,
-                f"fail(error) comes after the pivot {pivot!r}: the run ends Fatal, since nothing "
-                "at or before the pivot is compensated. Write fail before it",
-            )
-        if is_step(instruction):
-            yield from _lints_of_step(instruction, path, pivot, can_fail_later=follows[pc])
-        elif isinstance(instruction, (Promise, Owed)) and not _seals(instruction):
-            yield from _lint_of_compensation(instruction.step, path)
-        if _seals(instruction):
-            pivot = path
-
-
-def _seals(instruction: Instruction) -> bool:
-    if isinstance(instruction, Owed):
-        return instruction.direction is None
-    return is_step(instruction) and instruction.pivot
-
-
-def _what_follows(word: tuple[Instruction, ...]) -> list[str | None]:
-    """Give for each instruction the name of what can fail next, if it can be compensated then.
-
-    What ``compensating`` promises next to a step is a compensation of the step.
-    """
-    follows: list[str | None] = []
-    following: str | None = None
-    for instruction in reversed(word):
-        follows.append(following)
-        if is_step(instruction):
-            following = instruction.name
-        elif isinstance(instruction, Fail):
-            following = "fail(error)"
-        elif isinstance(instruction, Promise):
-            following = None
-    return follows[::-1]
-
-
-def _lints_of_step(
-    step: AnyStep, path: str | None, pivot: str | None, *, can_fail_later: str | None
-) -> Iterator[Lint]:
-    if pivot is not None and not step.retries.times:
-        yield Lint(
-            "fallible-after-pivot",
-            path,
-            f"{path!r} comes after the pivot {pivot!r} and is not retried: if it fails, the run "
-            "ends Fatal, since nothing at or before the pivot is compensated. Write retries=, or "
-            "call it before the pivot",
-        )
-    has_way_back = pivot is None and not step.pivot
-    if has_way_back and step.compensate is None and can_fail_later is not None:
-        yield Lint(
-            "uncompensable-before-fallible",
-            path,
-            f"{path!r} has no compensation, and {can_fail_later!r} can fail after it: what it did "
-            "would stay. Write a compensation, or call it last; if it changes nothing, all is well",
-        )
-    if step.compensate is not None and step.retries.times and step.settle is None:
-        yield Lint(
-            "retries-without-settle",
-            path,
-            f"{path!r} is retried and has no settle: if one attempt is in doubt and the last one "
-            "fails, nobody makes up for the first. Write settle=",
-        )
-    yield from _lint_of_compensation(step, path)
-
-
-def _lint_of_compensation(step: AnyStep, path: str | None) -> Iterator[Lint]:
-    roles = [role for role in ("compensate", "settle") if getattr(step, role) is not None]
-    if roles and step.compensation_timeout is None:
-        yield Lint(
-            "compensation-without-timeout",
-            path,
-            f"{' or '.join(roles)} of {path!r} has no timeout: if it hangs, the rest of the way "
-            "back waits. Write compensation_timeout=",
-        )
-
-
-def _lints_of_deadline(planned: Plan, deadline: float | None) -> Iterator[Lint]:
-    if deadline is None or planned.seconds <= deadline:
-        return
-    longest = (
-        f"no timeout stops {', '.join(planned.unbounded)}"
-        if planned.seconds == math.inf
-        else f"it may need {_time(planned.seconds)}"
-    )
-    yield Lint(
-        "deadline-too-short",
-        None,
-        f"the run may take {_time(deadline)}, and {longest}. Write shorter timeouts or fewer "
-        "retries, or allow more time",
-    )
-
-
 # -- text ------------------------------------------------------------------------------------------
 
 _HOW: Final[dict[HowItFails, str]] = {
@@ -533,12 +404,8 @@ _SHOWN: Final = 6
 _HEAD: Final = ("if", "then", "ends", "at most")
 
 
-def _time(seconds: float) -> str:
-    return "no bound" if seconds == math.inf else f"{seconds:,g} s"
-
-
 def _at_most(seconds: float) -> str:
-    return "no bound on the time" if seconds == math.inf else f"at most {_time(seconds)}"
+    return "no bound on the time" if seconds == math.inf else f"at most {shown_time(seconds)}"
 
 
 def _in_short(calls: tuple[PlannedCall, ...], show: Callable[[PlannedCall], str]) -> str:
@@ -596,5 +463,5 @@ def _rows(planned: Plan) -> Iterator[tuple[str, ...]]:
                 what if path is None else f"{what} {how}",
                 _in_short(first.calls, str),
                 ends,
-                _time(at_most),
+                shown_time(at_most),
             )
