@@ -180,7 +180,8 @@ def docs(session: nox.Session) -> None:
 def pictures(session: nox.Session) -> None:
     """Have Mermaid and Graphviz read the pictures, those of the documents and generated ones.
 
-    Graphviz comes from the system; Node and the parser of Mermaid are installed.
+    Graphviz comes from the system; Node and the parser of Mermaid are installed, from an index that
+    `.ci/run` does without: so this is no part of it.
     """
     install_wheel(session, *group("test"), *group("pictures"))
     with session.chdir("tests/pictures"):
