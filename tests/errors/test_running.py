@@ -81,7 +81,9 @@ def test_only_sagas_are_replayed() -> None:
     """`replay` refuses what is no saga, as the drivers do."""
     log = run(SYNC.step(pass_on), "x").log
 
-    assert "got int" in message_of(InvalidSaga, lambda: anything.replay(5, "x", log))
+    assert "expected a saga to replay, got int: write replay(saga, value, log)" == message_of(
+        InvalidSaga, lambda: anything.replay(5, "x", log)
+    )
 
 
 def test_run_refuses_async_steps_and_names_them() -> None:

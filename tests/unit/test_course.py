@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from returns.result import Failure, Success
 
-from sagalib import Retry, Soft, compensating, run
-from tests.defects.colours import SYNC, AnySaga, World
+from sagalib import Compensated, Retry, Soft, Step, compensating, run
+from sagalib.core.history import History
+from sagalib.core.walk import WayBack, way_back
+from tests.defects.colours import SYNC, AnySaga, World, pass_on
 from tests.support.time import VirtualClock
 
 Build = Callable[[World, VirtualClock], AnySaga]
@@ -84,3 +86,59 @@ def test_nobody_sees_whether_anybody_listens(name: str) -> None:
         seen.append((world.calls, outcome, outcome.log, times))
 
     assert seen[0] == seen[1]
+
+
+def after_answers(saga: AnySaga, *answers: Any) -> WayBack | None:
+    """Give the way back where calls on the course have come back with ``answers``."""
+    past = History(saga, "x", "run")
+    for answer in answers:
+        past.ahead = (answer, 0, past.ahead)
+    return way_back(past, "context")
+
+
+def undo_a(_: object) -> Any:
+    """Make up for a."""
+    return Success(None)
+
+
+def undo_b(_: object) -> Any:
+    """Make up for b."""
+    return Success(None)
+
+
+A = Step(pass_on, undo_a, name="a")
+B = Step(pass_on, undo_b, name="b")
+P = Step(pass_on, name="p", pivot=True)
+
+
+def test_a_failure_on_the_course_leads_straight_back() -> None:
+    """No machine is needed to know what is called after a failure, and what the run ends with."""
+    back = after_answers(A >> B >> A, Success(1), Success(2), Failure("no"))
+
+    assert back is not None
+    assert [(undo_b, 2), (undo_a, 1)] == back.calls
+    assert Compensated("no", "a~2", "context") == back.outcome
+
+
+def test_a_pivot_that_fails_leads_straight_back() -> None:
+    """The first pivot is the last step from which the way back is known."""
+    back = after_answers(A >> P >> P, Success(1), Failure("no"))
+
+    assert back is not None
+    assert [(undo_a, 1)] == back.calls
+    assert after_answers(A >> P >> P, Success(1), Success(2), Failure("no")) is None
+
+
+@pytest.mark.parametrize(
+    ("last", "answer"),
+    [
+        (B, Success(2)),
+        (B, ValueError("lost")),
+        (Step(pass_on, name="b", retries=1), Failure("no")),
+        (Step(pass_on, name="b", settle=undo_b), Failure("no")),
+    ],
+    ids=["a success", "an exception", "a retry", "a settle"],
+)
+def test_what_is_no_plain_failure_is_left_to_the_machine(last: AnySaga, answer: object) -> None:
+    """Where the machine may decide otherwise, no way back is given."""
+    assert after_answers(A >> last, Success(1), answer) is None

@@ -296,9 +296,10 @@ def test_names_tell_what_is_owed() -> None:
     saga = three(world).named("n" * 200)
     ok: Any = run(saga, "x")
     fatal: Any = run((three(world, a=Failure(1)) >> SYNC.step(refuse)).named("order"), "x")
+    again: Any = run(fatal.residual)
 
     assert "n" * 180 + ":compensation" == ok.compensation.name
-    assert "order:residual" == fatal.residual.name
+    assert ["order:residual"] * 2 == [fatal.residual.name, again.residual.name]
 
 
 def test_equal_paths_stay_apart() -> None:
@@ -314,7 +315,7 @@ def test_equal_paths_stay_apart() -> None:
 
 @pytest.mark.parametrize("reason", [TimedOut(1), Raised("E", "x")])
 def test_owed_calls_see_why_they_are_owed(reason: Any) -> None:
-    """In a residual the call knows the reason for which the first run failed."""
+    """In every residual of a line the call knows the reason for which the first run failed."""
     reasons: list[object] = []
 
     def undo(_: object) -> Any:
@@ -323,9 +324,27 @@ def test_owed_calls_see_why_they_are_owed(reason: Any) -> None:
 
     saga = SYNC.step(Success, undo, name="a") >> SYNC.step(refuse, name="b")
     fatal: Any = simulate(saga, "x", {"b": [reason]})
-    run(fatal.residual)
+    again: Any = run(fatal.residual)
+    run(again.residual)
 
-    assert [reason, reason] == reasons
+    assert [reason, reason, reason] == reasons
+
+
+def test_what_a_longer_saga_owes_is_owed_for_its_own_reason() -> None:
+    """A saga that ends in a residual and fails is no residual: its calls see why it failed."""
+    reasons: list[object] = []
+
+    def undo(_: object) -> Any:
+        reasons.append(current_call().reason)
+        return Failure("jammed")
+
+    fatal: Any = run(SYNC.step(Success, undo, name="a") >> SYNC.step(refuse, name="b"), "x")
+    longer: Any = run(SYNC.step(Success, undo, name="z") >> fatal.residual, "y")
+    reasons.clear()
+    run(longer.residual)
+
+    jammed = Raised("CompensationFailed", "the compensation of 'a' failed: 'jammed'")
+    assert [jammed, jammed] == reasons
 
 
 def test_an_outcome_that_is_compensated_owes_nothing() -> None:
