@@ -169,16 +169,17 @@ def test_the_log_of_two_runs_is_refused() -> None:
     assert message.endswith(FITS)
 
 
-def test_a_late_reply_may_stand_before_any_call() -> None:
-    """A late reply is no transition: with one the log still fits, and keeps it."""
+def test_a_late_reply_may_stand_before_any_call_and_at_the_end() -> None:
+    """A late reply is no transition: with one the log still fits, and keeps it with its time."""
     log = log_of(A >> NO)
-    late = LateReply("run", "a", "a", 1, "execute", "Success")
+    late = LateReply("run", "a", "a", 1, "execute", "Success", at_ns=7)
     calls = [place for place, event in enumerate(log) if event.kind.endswith("n_started")]
     calls += [place for place, event in enumerate(log) if "step_started" == event.kind]
 
-    for position in calls:
+    for position in [*calls, len(log)]:
         outcome: Any = replay(A >> NO, "x", [*log[:position], late, *log[position:]])
         assert [*log[:position], late, *log[position:]] == list(outcome.log)
+        assert 7 == outcome.log[position].at_ns
 
 
 # ------------------------------------------------------------------ replies

@@ -11,9 +11,12 @@ from returns.result import Failure, Success
 from sagalib import (
     Cancel,
     Cancelled,
+    Compensated,
     CompensationFailed,
+    Fatal,
     Irreversible,
     Late,
+    Ok,
     Raised,
     Refused,
     Retry,
@@ -323,6 +326,40 @@ STATES: dict[str, tuple[Run, Machine]] = {
             cancels=1,
         ),
     ),
+    "a failure after a cancel in flight": (
+        Run(AGAIN, Cancel(in_flight=True), Failure("no")),
+        machine(
+            AGAIN, 1, None, None, None, Ended(Failed("no", True, "a", "x")), None, None, cancels=1
+        ),
+    ),
+    "a failure after two cancels in flight": (
+        Run(AGAIN, Cancel(in_flight=True), Cancel(in_flight=True), Failure("no")),
+        machine(
+            AGAIN,
+            1,
+            None,
+            None,
+            None,
+            Ended(Failed(Cancelled(), False, "a", "x")),
+            None,
+            None,
+            cancels=2,
+        ),
+    ),
+    "an attempt that is interrupted": (
+        Run(AGAIN, Unknown(Cancelled())),
+        machine(
+            AGAIN,
+            1,
+            None,
+            None,
+            None,
+            Ended(Failed(Cancelled(), False, "a", "x")),
+            None,
+            None,
+            doubts=("a", None),
+        ),
+    ),
     "a compensation": (
         Run(A >> B, Success(1), Failure("no"), Success(None)),
         machine(A >> B, 2, None, None, None, Ended(NO), None, None),
@@ -479,6 +516,18 @@ def test_the_next_state(name: str) -> None:
     assert list(map(type, expected)) == list(map(type, given))
 
 
+def test_a_run_goes_on_after_a_failed_compensation_unless_told_otherwise() -> None:
+    """Without a word about it, a machine does not stop at the first failed compensation."""
+    assert begin(A, "x", "run").book.stop is False
+
+
+def test_after_one_cancel_pure_functions_are_still_called() -> None:
+    """What a call in flight has answered goes through the functions up to the next step."""
+    given = Run(A.map(str), Cancel(in_flight=True), Success(1)).machine()
+
+    assert ("1", Ended(None)) == (given.value, given.progress)
+
+
 def call(direction: str, attempt: int, answers: int, reason: object = None) -> Call:
     """Give a call of the step "a" of the run."""
     key = f"run/a/{direction}/{answers}"
@@ -533,6 +582,14 @@ def test_only_errors_of_steps_are_mapped(saga: AnySaga, replies: list[Any]) -> N
     assert progress.failed.returned is False
 
 
+def test_after_one_cancel_an_error_is_still_mapped() -> None:
+    """The error of the call that a cancel found in flight is mapped as ever."""
+    given = Run(A.map_error(str.upper), Cancel(in_flight=True), Failure("no"))
+    progress: Any = given.machine().progress
+
+    assert Failed("NO", True, "a", "x") == progress.failed
+
+
 def test_an_error_is_mapped_by_every_guard_around_it() -> None:
     """An error meets the guards from the inside out, past every other bracket."""
     inner = A.map_error(lambda error: f"{error}, inner").keep()
@@ -572,15 +629,55 @@ def test_what_is_raised_over_an_error_is_the_reason(saga: AnySaga, circumstance:
 # ------------------------------------------------------------------ an unwinding in the middle
 
 
+def residual_of(world: World, answers: list[Any], retries: int = 0) -> AnySaga:
+    """Give what a run owes whose step "r" is made up for with ``answers``, of which some failed."""
+    owing = world.step("r", undo=lambda _: answers.pop(0), compensation_retries=retries)
+    fatal: Any = run(owing >> Step(refuse, name="no"), "x")
+    world.calls.clear()
+    residual: AnySaga = fatal.residual
+    return residual
+
+
 @pytest.mark.parametrize("retries", [0, 1], ids=["once", "after a retry"])
 def test_an_unwinding_in_the_middle_ends_where_it_began(retries: int) -> None:
     """A residual calls what it owes, and leaves alone what the saga around it has completed."""
     world = World()
-    answers = [*[Failure("jammed")] * (1 + 2 * retries), Success(None)]
-    owing = world.step("r", undo=lambda _: answers.pop(0), compensation_retries=retries)
-    fatal: Any = run(owing >> Step(refuse, name="no"), "x")
-    world.calls.clear()
-    outcome: Any = run(world.step("a") >> fatal.residual >> world.step("b"), "x")
+    jammed = [Failure("jammed")] * (1 + 2 * retries)
+    residual = residual_of(world, [*jammed, Success(None)], retries)
+    outcome: Any = run(world.step("a") >> residual >> world.step("b"), "x")
 
     assert ["a", *["undo r"] * (1 + retries), "b"] == world.names
     assert "None+b" == outcome.unwrap()
+
+
+def test_after_an_unwinding_in_the_middle_the_rest_is_still_owed() -> None:
+    """A failure after a residual is compensated to the beginning of the saga."""
+    world = World()
+    residual = residual_of(world, [Failure("jammed"), Success(None)])
+    outcome = run(world.step("a") >> residual >> Step(refuse, name="no"), "x")
+
+    assert Compensated(None, "no") == outcome
+    assert ["a", "undo r", "undo a"] == world.names
+
+
+def test_an_unwinding_in_a_bracket_leaves_it_open() -> None:
+    """What encloses a residual encloses what follows it too."""
+    world = World()
+    residual = residual_of(world, [Failure("jammed"), Success(None)])
+    outcome = run(world.step("a") >> residual.map(lambda _: "done").keep(), "x")
+
+    assert Ok(("x+a", "done")) == outcome
+
+
+def test_an_unwinding_that_fails_in_the_middle_fails_the_saga() -> None:
+    """A residual that owes something still fails its saga, for that reason, and past all guards."""
+    world, mapped = World(), list[object]()
+    residual = residual_of(world, [Failure("jammed"), Failure("stuck")])
+    outcome: Any = run((world.step("a") >> residual).map_error(mapped.append), "x")
+
+    reason = Raised("CompensationFailed", "the compensation of 'r' failed: 'stuck'")
+    alone: Any = Run(residual, Failure("stuck")).machine().progress
+    assert Failed(reason, False, "r", None) == alone.failed
+    assert Fatal(reason, (CompensationFailed("r", "stuck"),), "r") == outcome
+    assert ["a", "undo r", "undo a"] == world.names
+    assert [] == mapped
