@@ -101,10 +101,24 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests with many fresh examples, and check the gates of the benchmarks."""
+    """Run the tests with many fresh examples, check the gates of the benchmarks; then `mutants`."""
+    session.notify("mutants", posargs=())
     install_wheel(session, *group("test"), *group("bench"))
     run_tests(session, profile="long")
     session.run("python", "-m", "tests.benchmarks", "--gate")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Plant mutants in the core, each of which must be noticed by a test or stand in a list.
+
+    About an hour; less for some of it: `nox -s mutants -- sagalib/core/walk.py`.
+    """
+    install_wheel(session, *group("test"), *group("mutants"))
+    # Not `run_tests`: mutmut starts pytest itself, in a copy of the checkout.
+    session.run(
+        "python", "-m", "tests.mutants", *session.posargs, env={"HYPOTHESIS_PROFILE": "quick"}
+    )
 
 
 @nox.session
