@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from mutmut.__main__ import _run as run_mutmut
+from mutmut.__main__ import cli as mutmut
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.file_mutation import NEVER_MUTATE_FUNCTION_CALLS
@@ -62,7 +62,8 @@ def main(arguments: list[str]) -> int:
 def _plant(files: list[str]) -> None:
     mutation_operators.extend(OPERATORS)  # type: ignore[attr-defined] # a list, typed as a Sequence
     NEVER_MUTATE_FUNCTION_CALLS.update(UNTOUCHED_CALLS)
-    run_mutmut([f"{file.removesuffix('.py').replace('/', '.')}.*" for file in files], 1)
+    patterns = [f"{file.removesuffix('.py').replace('/', '.')}.*" for file in files]
+    mutmut.main(["run", "--max-children", "1", *patterns], standalone_mode=False)
 
 
 def _verdicts(file: str) -> dict[str, str]:

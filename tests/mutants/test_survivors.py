@@ -28,6 +28,7 @@ LONGER = """\
 WALK, COURSE = "sagalib/core/walk.py", "sagalib/core/course.py"
 FOUND = Mutant(WALK, "way_back", "if pc > back:", "if pc >= back:")
 OTHER = Mutant(WALK, "way_back", "return None", "return 1")
+NONE: list[Mutant] = []
 ELSEWHERE = Mutant(COURSE, "course_of", "break", "return")
 
 
@@ -77,18 +78,18 @@ def test_a_table_says_everything(key: str) -> None:
 @pytest.mark.parametrize(
     ("alive", "listed", "expected"),
     [
-        ([FOUND], [FOUND], ([], [])),
-        ([FOUND, OTHER], [FOUND], ([OTHER], [])),
-        ([FOUND], [FOUND, OTHER], ([], [OTHER])),
-        ([FOUND, FOUND], [FOUND], ([FOUND], [])),
-        ([FOUND], [FOUND, FOUND], ([], [FOUND])),
-        ([], [ELSEWHERE], ([], [])),
-        ([FOUND], [ELSEWHERE], ([FOUND], [])),
+        ([FOUND], [FOUND], (NONE, NONE)),
+        ([FOUND, OTHER], [FOUND], ([OTHER], NONE)),
+        ([FOUND], [FOUND, OTHER], (NONE, [OTHER])),
+        ([FOUND, FOUND], [FOUND], ([FOUND], NONE)),
+        ([FOUND], [FOUND, FOUND], (NONE, [FOUND])),
+        (NONE, [ELSEWHERE], (NONE, NONE)),
+        ([FOUND], [ELSEWHERE], ([FOUND], NONE)),
     ],
     ids=["agree", "unlisted", "stale", "one of two", "two of one", "not looked at", "both"],
 )
 def test_what_lives_is_listed_and_what_is_listed_lives(
-    alive: list[Mutant], listed: list[Mutant], expected: tuple[Any, Any]
+    alive: list[Mutant], listed: list[Mutant], expected: tuple[list[Mutant], list[Mutant]]
 ) -> None:
     """Each mutant of the files that were looked at is in both, as often in one as in the other."""
     assert expected == compare(alive, listed, [WALK])

@@ -23,7 +23,16 @@ from sagalib import (
 )
 from sagalib.core import events, history
 from sagalib.core.messages import Invoke, Sleep
-from tests.defects.colours import SYNC, AnyOutcome, AnySaga, Colour, World, both_colours, refuse
+from tests.defects.colours import (
+    SYNC,
+    AnyOutcome,
+    AnySaga,
+    Colour,
+    World,
+    both_colours,
+    pass_on,
+    refuse,
+)
 from tests.unit.scenarios import SCENARIOS, A, run_scenario
 
 every_scenario = pytest.mark.parametrize("name", SCENARIOS)
@@ -302,6 +311,31 @@ def test_a_status_of_settling() -> None:
 
     assert (StepStatus("settling", 1), ("b",)) == (settling.steps["b"], settling.in_doubt)
     assert (StepStatus("settled", 1), ()) == (settled.steps["b"], settled.in_doubt)
+
+
+def test_a_status_of_a_doubt_that_is_answered() -> None:
+    """A step in doubt is out of doubt when a later attempt has worked, before the run has ended."""
+    log = list(run_scenario("ok after doubt").log)
+    doubtful, answered = kinds(log).index("step_in_doubt") + 1, len(log) - 1
+
+    assert ("b",) == status_of(log[:doubtful]).in_doubt
+    assert (StepStatus("done", 2), ()) == (
+        status_of(log[:answered]).steps["b"],
+        status_of(log[:answered]).in_doubt,
+    )
+
+
+def test_a_status_of_a_failure_in_doubt() -> None:
+    """A step that has failed while an attempt is in doubt is so, with the number of its attempt."""
+    assert StepStatus("in_doubt", 2) == status_of(run_scenario("in doubt").log).steps["c"]
+
+
+def test_a_status_of_a_failure_that_is_settled() -> None:
+    """A step that is settled after a plain failure was never in doubt."""
+    b = SYNC.step(refuse, name="b", settle=pass_on, settle_on="failure")
+    status = status_of(run(A >> b, "x").log)
+
+    assert (StepStatus("settled", 1), ()) == (status.steps["b"], status.in_doubt)
 
 
 def test_a_status_of_what_is_owed() -> None:

@@ -631,7 +631,11 @@ def test_what_is_raised_over_an_error_is_the_reason(saga: AnySaga, circumstance:
 
 def residual_of(world: World, answers: list[Any], retries: int = 0) -> AnySaga:
     """Give what a run owes whose step "r" is made up for with ``answers``, of which some failed."""
-    owing = world.step("r", undo=lambda _: answers.pop(0), compensation_retries=retries)
+
+    def undo_r(_: object) -> Any:
+        return answers.pop(0)
+
+    owing = world.step("r", undo=undo_r, compensation_retries=retries)
     fatal: Any = run(owing >> Step(refuse, name="no"), "x")
     world.calls.clear()
     residual: AnySaga = fatal.residual
