@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from returns.result import Failure, Success
 
@@ -9,6 +11,7 @@ from sagalib import (
     Cancel,
     Cancelled,
     CompensationFailed,
+    Fatal,
     Late,
     Refused,
     TimedOut,
@@ -17,7 +20,16 @@ from sagalib import (
     identity,
 )
 from sagalib.core import events as e
-from sagalib.core.history import History, answered, asked, opening
+from sagalib.core.history import (
+    History,
+    Known,
+    answered,
+    asked,
+    conclude,
+    opening,
+    reply_of,
+    taken_in,
+)
 from sagalib.core.machine import begin, evolve
 from sagalib.core.messages import Woke
 from tests.unit.test_machine import (
@@ -52,6 +64,72 @@ def test_a_call_is_in_progress_from_its_beginning_to_its_answer() -> None:
 
     past.has_left_course = True
     assert (None, 0) == past.in_progress()
+
+
+def test_what_is_ahead_is_taken_in_once_and_in_order() -> None:
+    """A call ends when the next begins; what was taken in before is not taken in again."""
+    past = History(A >> B, "x", "run", began=5, epoch=100)
+    past.ahead, past.now = (Success(1), 5, None), 8
+    first = past.replies()
+    past.ahead, past.now = (Failure("no"), 8, past.ahead), 9
+    second = past.replies()
+
+    assert first is not None
+    assert second is not None
+    assert (past.start, Success(1), 5, 8, None) == (*first[:4], first.earlier)
+    assert (first.after, Failure("no"), 8, 9) == second[:4]
+    assert second.earlier is first
+    assert past.end is second.after
+    assert [105, 105, 108, 108, 109, 109] == [event.at_ns for event in past.log()][:6]
+
+
+def test_after_the_course_the_trace_is_what_counts() -> None:
+    """Once a run has left its course, nothing that is ahead is taken in."""
+    past = History(A, "x", "run", began=5)
+    past.ahead, past.has_left_course = (Success(1), 5, None), True
+
+    assert past.replies() is None
+    assert past.start is past.end
+
+
+@pytest.mark.parametrize(
+    ("returned", "took", "expected"),
+    [
+        (Success(1), 5_000_000_000, Success(1)),
+        (Success(1), 5_000_000_001, Late(1)),
+        (Failure("no"), 5_000_000_001, Failure("no")),
+        (Known(Refused(BUSY)), 5_000_000_001, Refused(BUSY)),
+    ],
+    ids=["in time", "late", "a late failure", "known"],
+)
+def test_what_returned_is_read_with_regard_to_its_time(
+    returned: object, took: int, expected: object
+) -> None:
+    """A success is late when it took longer than its timeout, to the nanosecond."""
+    assert expected == reply_of(Run(A).machine(), returned, 7, 7 + took)
+
+
+def test_a_late_reply_is_told_with_its_time() -> None:
+    """The answer of a call that was given up is an event, which changes nothing."""
+    late = e.LateReply(*ON_A, 1, "execute", "Success")
+    (told,) = answered(Run(A).machine(), late, Run(A).machine(), 7)
+
+    assert (late, 7) == (told, told.at_ns)
+
+
+def test_the_outcome_has_all_that_the_machine_says() -> None:
+    """An outcome tells the reason, the step, its input, what is in doubt and what has failed."""
+    past = History(A >> LATER, "x", "run")
+    past.has_left_course = True
+    for reply in (Success(1), Unknown(LOST), Cancel(), Failure("stuck")):
+        past.trace = taken_in(past.end, reply, None, None, past.trace)
+    outcome: Any = conclude(past)
+
+    assert (
+        Fatal(Cancelled(), (CompensationFailed("a", "stuck"),), "a~2", 1, in_doubt=("a~2",))
+        == outcome
+    )
+    assert (1, past) == (outcome.context, outcome.past)
 
 
 ON_A = ("run", "a", "a")
