@@ -528,6 +528,16 @@ def test_after_one_cancel_pure_functions_are_still_called() -> None:
     assert ("1", Ended(None)) == (given.value, given.progress)
 
 
+def test_after_two_cancels_pure_functions_are_not_called() -> None:
+    """A second cancel may mean that a function of the saga is what hangs: none is called."""
+    called: list[object] = []
+    cancels = [Cancel(in_flight=True)] * 2
+    given = Run(A.map(called.append), *cancels, Success(1)).machine()
+
+    expected = Compensating(Failed(Cancelled(), False, None, 1), None, 1, 1, False)
+    assert (expected, []) == (given.progress, called)
+
+
 def call(direction: str, attempt: int, answers: int, reason: object = None) -> Call:
     """Give a call of the step "a" of the run."""
     key = f"run/a/{direction}/{answers}"
