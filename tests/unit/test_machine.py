@@ -25,6 +25,7 @@ from sagalib import (
     TimedOut,
     Unknown,
     compensating,
+    fail,
     run,
 )
 from sagalib.core.machine import begin, decide, evolve
@@ -607,6 +608,23 @@ def test_an_error_is_mapped_by_every_guard_around_it() -> None:
     progress: Any = Run(saga, Failure("no")).machine().progress
 
     assert Failed("no, inner, outer", True, "a", "x") == progress.failed
+
+
+def test_a_guard_that_is_closed_leaves_the_one_around_it() -> None:
+    """An error after an inner guard meets the outer one alone."""
+    inner = A.map_error(lambda error: f"{error}, inner")
+    saga = (inner >> B).map_error(lambda error: f"{error}, outer")
+    progress: Any = Run(saga, Success(1), Failure("no")).machine().progress
+
+    assert Failed("no, outer", True, "b", 1) == progress.failed
+
+
+def test_an_error_that_the_saga_itself_gives_is_mapped() -> None:
+    """`fail` counts as returned: its error meets the guards, and the value then is the context."""
+    progress: Any = Run(fail("no").map_error(str.upper)).machine().progress
+
+    assert Failed("NO", True, None, "x") == progress.failed
+    assert progress.failed.returned is True
 
 
 def boom(reason: object) -> Any:
