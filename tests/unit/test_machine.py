@@ -701,6 +701,15 @@ def test_an_unwinding_in_a_bracket_leaves_it_open() -> None:
     assert Ok(("x+a", "done")) == outcome
 
 
+def test_an_unwinding_begins_with_the_reason_for_which_it_is_owed() -> None:
+    """The first call of a residual is told why the first run failed, which no step returned now."""
+    residual = residual_of(World(), [Failure("jammed")])
+    progress: Any = Run(residual).machine().progress
+
+    assert Failed("x+r", False, None, None) == progress.failed
+    assert (None, 1, 2, False) == progress[1:]
+
+
 def test_an_unwinding_that_fails_in_the_middle_fails_the_saga() -> None:
     """A residual that owes something still fails its saga, for that reason, and past all guards."""
     world, mapped = World(), list[object]()
