@@ -580,9 +580,10 @@ def test_what_is_asked_for(given: Run, command: object) -> None:
         (A, [Late(1)]),
         (A, [Unknown(LOST)]),
         (A, [Cancel()]),
+        (A.map(int), [Success("x")]),
         (LATER, [Failure("busy"), Cancel()]),
     ],
-    ids=["refused", "late", "no answer", "cancelled", "cancelled in a pause"],
+    ids=["refused", "late", "no answer", "cancelled", "raised", "cancelled in a pause"],
 )
 def test_only_errors_of_steps_are_mapped(saga: AnySaga, replies: list[Any]) -> None:
     """What the library itself gives as a reason passes `map_error` as it is."""
