@@ -9,9 +9,10 @@ import pytest
 from returns.result import Failure, Success
 
 from sagalib import Compensated, Retry, Soft, Step, compensating, run
+from sagalib.core.course import course_of
 from sagalib.core.history import History
 from sagalib.core.walk import WayBack, way_back
-from tests.defects.colours import SYNC, AnySaga, World, pass_on
+from tests.defects.colours import ASYNC, SYNC, AnySaga, World, pass_on
 from tests.support.time import VirtualClock
 
 Build = Callable[[World, VirtualClock], AnySaga]
@@ -142,3 +143,24 @@ def test_a_pivot_that_fails_leads_straight_back() -> None:
 def test_what_is_no_plain_failure_is_left_to_the_machine(last: AnySaga, answer: object) -> None:
     """Where the machine may decide otherwise, no way back is given."""
     assert after_answers(A >> last, Success(1), answer) is None
+
+
+SYNC_CALL = Step(pass_on, undo_a, timeout=None, compensation_timeout=None)
+
+
+@pytest.mark.parametrize(
+    ("saga", "end", "back"),
+    [
+        (SYNC_CALL, 1, 1),
+        (SYNC.step(pass_on, undo_a, timeout=5.0, compensation_timeout=None), 0, 0),
+        (SYNC.step(pass_on, undo_a, timeout=Soft(5.0), compensation_timeout=5.0), 1, 0),
+        (ASYNC.step(pass_on, undo_a, timeout=5.0, compensation_timeout=None), 1, 1),
+        (ASYNC.step(pass_on, undo_a, timeout=5.0, compensation_timeout=5.0), 1, 1),
+    ],
+    ids=["plain", "thread", "thread on the way back", "async", "async on the way back"],
+)
+def test_the_course_ends_before_a_thread(saga: AnySaga, end: int, back: int) -> None:
+    """A hard timeout of a plain function needs a thread, one of a coroutine function does not."""
+    word = saga.instructions
+
+    assert (word, end, back) == course_of(word)
