@@ -112,7 +112,8 @@ def long(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Plant mutants in the core, each of which must be noticed by a test or stand in a list.
 
-    About an hour; less for some of it: `nox -s mutants -- sagalib/core/walk.py`.
+    In the files that decide what happens, which takes long; or in some:
+    `nox -s mutants -- sagalib/core/walk.py`.
     """
     install_wheel(session, *group("test"), *group("mutants"))
     # Not `run_tests`: mutmut starts pytest itself, in a copy of the checkout.

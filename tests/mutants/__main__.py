@@ -1,6 +1,7 @@
 """Plant mutants in files of the core, and compare those that live with the list.
 
-``python -m tests.mutants [FILE ...]``, in the root of the project; without a file, all of the core.
+``python -m tests.mutants [FILE ...]``, in the root of the project; without a file, those that
+decide what happens. For the rest of the core no list has been made yet.
 Nothing but the folder ``mutants`` is written.
 """
 
@@ -21,6 +22,7 @@ from tests.mutants.operators import OPERATORS, UNTOUCHED_CALLS
 from tests.mutants.survivors import LIST, Mutant, compare, mutant_of, read, written
 
 CORE = Path("sagalib/core")
+LISTED = ["course", "history", "machine", "owed", "replay", "state", "status", "walk"]
 # A mutant that hangs, or that ends the interpreter, was noticed.
 DEAD = {"killed", "timeout", "segfault"}
 ALIVE = {"survived", "no tests"}
@@ -28,14 +30,14 @@ ALIVE = {"survived", "no tests"}
 
 def main(arguments: list[str]) -> int:
     """Run; 0 if the list and what was found agree."""
-    files = sorted(arguments or [str(path) for path in CORE.glob("*.py")])
+    files = sorted(arguments or [str(CORE / f"{name}.py") for name in LISTED])
     listed = read(LIST.read_text())
     missing = [file for file in files if not Path(file).is_file()]
     if missing:
         print(f"expected files like {CORE}/walk.py, got {', '.join(missing)}")
         return 2
     shutil.rmtree("mutants", ignore_errors=True)
-    _plant(files if arguments else [])
+    _plant(files)
     verdicts = {file: _verdicts(file) for file in files}
     for file, of_file in verdicts.items():
         counted = Counter(of_file.values())
