@@ -145,7 +145,7 @@ def types(session: nox.Session) -> None:
 
     In four checkers; then again with the folder ``typings``; then with planted mistakes.
     """
-    install_wheel(session, *group("test"), *group("types"))
+    install_wheel(session, *group("test"), *group("types"), *group("mutants"))
     for checker in CHECKERS:
         session.run(*checker)
 
