@@ -1,13 +1,11 @@
 """Who may import whom: the contracts of pyproject.toml, private names, and the front door."""
 
 import ast
-import inspect
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -208,29 +206,3 @@ def test_the_front_door_is_complete() -> None:
     ]
 
     assert sorted([*public, "events"]) == list(sagalib.__all__)
-
-
-def documented_assignments() -> Iterator[str]:
-    """Give the names that are assigned in the package with a docstring below them."""
-    for path in PACKAGE.rglob("*.py"):
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        for node, below in pairwise(body):
-            match node, below:
-                case (
-                    ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)),
-                    ast.Expr(ast.Constant(str())),
-                ):
-                    yield name
-                case _:
-                    pass
-
-
-@pytest.mark.parametrize("name", sagalib.__all__)
-def test_a_name_of_the_front_door_is_documented(name: str) -> None:
-    """A class, function or module has a docstring of its own; any other value one below it."""
-    value = getattr(sagalib, name)
-    if inspect.ismodule(value) or inspect.isclass(value) or inspect.isroutine(value):
-        # attrs and dataclasses write none; a docstring that only repeats the signature is none.
-        assert (value.__doc__ or "").partition("(")[0] not in {"", name}
-    else:
-        assert name in list(documented_assignments())

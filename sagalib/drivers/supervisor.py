@@ -266,7 +266,7 @@ class Supervisor(Board[_Signal]):
                 if not self._threads and self._take_place():
                     self._work()
         this = threading.current_thread()
-        threads = list(self._threads.items())  # at once: each thread takes itself out
+        threads = self._threads.copy().items()  # at once: each thread takes itself out
         return [(thread, ended) for thread, ended in threads if thread is not this]
 
     def _spawn(self, work: Callable[[], None], *, places: int) -> None:

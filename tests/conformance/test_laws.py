@@ -253,6 +253,7 @@ def test_128_the_log_folds_to_the_status_that_the_run_reported(
     assert status == status_of(heard)
 
 
+@pytest.mark.slow
 def test_127_the_plans_reach_every_ending() -> None:
     """The generated sagas end in every outcome, with doubts and residuals of all kinds."""
     seen: set[tuple[str, bool, bool, bool]] = set()

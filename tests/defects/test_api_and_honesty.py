@@ -505,6 +505,7 @@ def test_defect_26_the_calls_of_a_run_grow_with_its_steps() -> None:
     check_linear(counted)
 
 
+@pytest.mark.slow
 def test_defect_26_the_memory_of_a_run_grows_with_its_steps() -> None:
     """Twice the steps hold twice the memory: nothing copies what came before it."""
     check_linear_memory(1_000, HEARD)

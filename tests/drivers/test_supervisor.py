@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import logging
 import os
 import random
@@ -277,17 +278,20 @@ def test_at_most_keep_ended_runs_stay(ledger: Ledger) -> None:
 
 def test_a_run_that_goes_on_is_never_forgotten(held: Held) -> None:
     """Only runs that have ended are forgotten; whoever waits gets the outcome even of those."""
+    last = Held()
     with Supervisor(max_running=2, keep=0) as supervisor:
         supervisor.start(Step(held), None, "held")
+        assert held.inside.wait(LONG)
         for n in range(5):
             supervisor.start(Step(fine), None, f"run-{n}")
+        supervisor.start(Step(last), None, "last")
         outcomes: list[object] = []
         waiting = threading.Thread(target=lambda: outcomes.append(supervisor.wait("held")))
-        assert held.inside.wait(LONG)
         waiting.start()
-        while supervisor.runs() != ("held",):
-            time.sleep(0.001)
+        assert last.inside.wait(LONG)  # in the one place that is left, so the five have ended
+        assert ("held", "last") == supervisor.runs()
         held.go_on.set()
+        last.go_on.set()
         waiting.join(LONG)
     assert [Ok("held")] == outcomes
     assert () == supervisor.runs()
@@ -1036,6 +1040,34 @@ def test_a_status_folds_only_what_is_new(monkeypatch: pytest.MonkeyPatch, held: 
             supervisor.status(run_id)
         assert [1 + 2 * 50 + 1] == folded
         held.go_on.set()
+
+
+def test_a_thread_may_end_while_all_are_looked_at() -> None:
+    """Garbage collection runs functions of the user, and so other threads, in between."""
+    supervisor = Supervisor()
+    threads = supervisor._threads
+
+    gone: list[object] = []
+
+    def end_one(phase: str, _: object) -> None:
+        if phase == "start" and threads:
+            gone.append(threads.popitem())
+
+    before = gc.get_threshold()
+    gc.callbacks.append(end_one)
+    gc.set_threshold(1)
+    # CPython keeps some thousand pairs for reuse; only what it makes anew makes it collect.
+    hoard = [(number, number) for number in range(5_000)]
+    threads.update({threading.Thread(target=print): threading.Event() for _ in range(100)})
+    try:
+        others = supervisor._others()
+    finally:
+        hoard.clear()
+        gc.set_threshold(*before)
+        gc.callbacks.remove(end_one)
+
+    assert gone
+    assert others
 
 
 def test_a_thousand_runs_at_once(held: Held) -> None:
