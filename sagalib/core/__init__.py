@@ -19,6 +19,7 @@ clock, no dice, no threads, no input or output. Read it in this order, in one si
     machine       the one file that decides what happens next
     owed          what is left of a run at its end
     history       the log as a fold of the replies
+    walk          the way back, as long as all goes well
     replay        a stored log, interpreted again
     lints         advice about sagas
     plan          what a saga would do, asked of the machine
@@ -30,7 +31,8 @@ The picture::
                                ^                                        |
                                +--------------- evolve <----------------+
 
-1. Everything that decides what happens next lives in ``machine``.
+1. Everything that decides what happens next lives in ``machine``. Where it has nothing to decide,
+   ``course`` and ``walk`` say so ahead of it; laws hold them to what it asks.
 2. A live run, a replay, a resume and a simulation go through the same ``evolve``.
 3. The log is derived from what was asked and what was answered; nothing writes it apart.
 """

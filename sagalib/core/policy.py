@@ -71,12 +71,10 @@ class Soft:
     """
 
     seconds: float = field()
-    ns: float = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Refuse what is not a number of seconds above 0."""
         check_seconds("Soft(seconds)", self.seconds, instead=". Write timeout=None for no timeout")
-        object.__setattr__(self, "ns", self.seconds * 1e9)
 
 
 Timeout: TypeAlias = "float | Soft | None"

@@ -131,8 +131,8 @@ class AsyncSupervisor(Board["asyncio.Future[None]"]):
     async def wait(self, run_id: str, timeout: float | None = None) -> Outcome[Any, Any, Any]:  # noqa: ASYNC109 - as Supervisor has it, and on the clock of the supervisor
         """Wait until a run has ended; give its outcome, whatever it is.
 
-        A run that was cancelled gives its outcome too, with ``Cancelled`` as the reason. Whoever
-        waits may be cancelled: the run goes on.
+        A run that was cancelled gives its outcome too, with ``Cancelled`` as the reason; or ``Ok``,
+        if nothing was left to stop. Whoever waits may be cancelled: the run goes on.
 
         Args:
             run_id: what ``start`` gave.

@@ -179,7 +179,8 @@ class Supervisor(Board[_Signal]):
     def wait(self, run_id: str, timeout: float | None = None) -> Outcome[Any, Any, Any]:
         """Wait until a run has ended; give its outcome, whatever it is.
 
-        A run that was cancelled gives its outcome too, with ``Cancelled`` as the reason.
+        A run that was cancelled gives its outcome too, with ``Cancelled`` as the reason; or ``Ok``,
+        if the last call was going on and went well, so that nothing was left to stop.
 
         Args:
             run_id: what ``start`` gave.

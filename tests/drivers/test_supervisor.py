@@ -1044,8 +1044,8 @@ def test_a_status_folds_only_what_is_new(monkeypatch: pytest.MonkeyPatch, held: 
 
 def test_a_thread_may_end_while_all_are_looked_at() -> None:
     """Garbage collection runs functions of the user, and so other threads, in between."""
-    supervisor = Supervisor()
-    threads = supervisor._threads
+    supervisor: Any = Supervisor()
+    threads: dict[threading.Thread, threading.Event] = supervisor._threads
 
     gone: list[object] = []
 
