@@ -51,7 +51,9 @@ from sagalib.drivers.clock import AsyncClock, Clock
 from sagalib.drivers.sync import run
 
 if TYPE_CHECKING:
+    from sagalib.core.choice import Cases, When, on, when
     from sagalib.core.lints import Lint, LintKind
+    from sagalib.core.parallel import OnFailure, each, gather, par, together
     from sagalib.core.plan import FailurePoint, HowItFails, Plan, PlannedCall, plan
     from sagalib.core.replay import Suspended, replay
     from sagalib.core.status import RunState, Status, StepState, StepStatus, status_of
@@ -73,6 +75,7 @@ __all__ = [
     "Call",
     "Cancel",
     "Cancelled",
+    "Cases",
     "Clock",
     "Compensated",
     "CompensationFailed",
@@ -95,6 +98,7 @@ __all__ = [
     "Observer",
     "Ok",
     "OnCompensationFailure",
+    "OnFailure",
     "Outcome",
     "Picture",
     "Plan",
@@ -127,6 +131,7 @@ __all__ = [
     "Timeout",
     "Unknown",
     "UnknownRun",
+    "When",
     "WrongColour",
     "arrow",
     "async_stage",
@@ -135,14 +140,18 @@ __all__ = [
     "compensating",
     "current_call",
     "draw",
+    "each",
     "events",
     "explore",
     "fail",
+    "gather",
     "identity",
     "last",
     "log_to",
     "observing",
+    "on",
     "outcome_of",
+    "par",
     "plan",
     "replay",
     "run",
@@ -154,11 +163,15 @@ __all__ = [
     "star",
     "status_of",
     "step",
+    "together",
+    "when",
 ]
 
 
 _LATER = {
+    "sagalib.core.choice": ("Cases", "When", "on", "when"),
     "sagalib.core.lints": ("Lint", "LintKind"),
+    "sagalib.core.parallel": ("OnFailure", "each", "gather", "par", "together"),
     "sagalib.core.plan": ("FailurePoint", "HowItFails", "Plan", "PlannedCall", "plan"),
     "sagalib.core.replay": ("Suspended", "replay"),
     "sagalib.core.status": ("RunState", "Status", "StepState", "StepStatus", "status_of"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sagalib.core.machine import TRANSITIONS
+from sagalib.core.strand import TRANSITIONS
 from sagalib.core.messages import Woke
 from sagalib.core.state import Ended, Resting
 from tests.states import FOLDER, LONGEST, PAGE, PICTURE, page, picture, table, transitions

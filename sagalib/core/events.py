@@ -19,6 +19,7 @@ __all__ = [
     "CompensationGaveUp",
     "CompensationRetrying",
     "CompensationStarted",
+    "DeadlineExpired",
     "Event",
     "LateReply",
     "SagaCompensated",
@@ -186,6 +187,16 @@ class CancelRequested(_Event):
 
 @final
 @frozen(eq=False, repr=False)
+class DeadlineExpired(_Event):
+    """The time of a ``deadline`` is up; ``number`` counts the deadlines of the run, from 1."""
+
+    kind: ClassVar[str] = "deadline_expired"
+
+    number: int
+
+
+@final
+@frozen(eq=False, repr=False)
 class Compensating(_Event):
     """The saga has failed and turns back: why, and by which step (``None`` if by no call)."""
 
@@ -297,6 +308,7 @@ Event: TypeAlias = (
     | StepFailed
     | LateReply
     | CancelRequested
+    | DeadlineExpired
     | Compensating
     | CompensationStarted
     | CompensationRetrying

@@ -17,14 +17,28 @@ from returns.result import Failure, Success
 from typing_extensions import TypeVar
 
 from sagalib.core import events as e
-from sagalib.core.machine import CANCELLED, begin, evolve, understand
-from sagalib.core.messages import RESULTS, Cancel, Direction, Late, Reply, Unknown, Woke, late
+from sagalib.core.machine import begin, evolve, understand
+from sagalib.core.messages import (
+    BEGUN,
+    RESULTS,
+    Begun,
+    Cancel,
+    Direction,
+    Expired,
+    Late,
+    Reply,
+    Unknown,
+    Woke,
+    late,
+)
 from sagalib.core.outcomes import Compensated, Fatal, Ok, Outcome
 from sagalib.core.owed import failures_of, in_doubt_of, owed_by
 from sagalib.core.policy import limit_of
 from sagalib.core.saga import Saga
 from sagalib.core.state import (
+    ROOT,
     AnySaga,
+    Book,
     Compensating,
     Ended,
     Executing,
@@ -33,10 +47,14 @@ from sagalib.core.state import (
     Pausing,
     Progress,
     Resting,
+    State,
     direction_of,
     path_of,
     step_of,
+    strand_at,
+    strands_of,
 )
+from sagalib.core.strand import stopping
 
 __all__ = [
     "Ahead",
@@ -46,9 +64,11 @@ __all__ = [
     "Trace",
     "answered",
     "asked",
+    "begun",
     "conclude",
     "opening",
     "reply_of",
+    "since_epoch",
     "taken_in",
 ]
 
@@ -66,28 +86,40 @@ _NOTHING: Final[object] = object()
 class Entry(NamedTuple):
     """One reply of a run.
 
-    It holds the machines before and after, when the call began and ended in ns, and the entry
-    before.
+    It holds the states before and after, when the call began and ended in ns, the entry before, and
+    which strand the reply is for.
     """
 
-    before: Machine
-    reply: Reply | e.LateReply
+    before: State
+    reply: Reply | Begun | e.LateReply
     began: int | None
     ended: int | None
-    after: Machine
+    after: State
     earlier: Trace
+    at: int = ROOT
 
 
 Trace: TypeAlias = Entry | None
 """The replies of a run, newest first."""
 
 
-def taken_in(
-    machine: Machine, reply: Reply, began: int | None, ended: int | None, earlier: Trace
+def taken_in(  # noqa: PLR0917 - the parts of an entry
+    state: State,
+    reply: Reply,
+    began: int | None,
+    ended: int | None,
+    earlier: Trace,
+    at: int = ROOT,
 ) -> Entry:
-    """Evolve the machine by one reply, and add that to the trace."""
-    entry: Entry = _new(Entry, (machine, reply, began, ended, evolve(machine, reply), earlier))
+    """Evolve the state by one reply, and add that to the trace."""
+    after = evolve(state, reply, at)
+    entry: Entry = _new(Entry, (state, reply, began, ended, after, earlier, at))
     return entry
+
+
+def begun(state: State, at: int, time: int | None, earlier: Trace) -> Entry:
+    """Add to the trace that the call which the strand ``at`` asks for begins."""
+    return Entry(state, BEGUN, None, time, state, earlier, at)
 
 
 Ahead: TypeAlias = "tuple[object, int, Ahead] | None"
@@ -112,17 +144,17 @@ def reply_of(machine: Machine, returned: object, began: int, ended: int) -> Repl
     return late(reply) if ended - began > limit_of(machine.timeout) else reply
 
 
-def at(time: int | None, epoch: int) -> int | None:
+def since_epoch(time: int | None, epoch: int) -> int | None:
     """Give a driver's time as nanoseconds since the epoch."""
     return None if time is None else time + epoch
 
 
-def opening(machine: Machine, at_ns: int | None = None) -> list[e.Event]:
+def opening(state: State, at_ns: int | None = None) -> list[e.Event]:
     """Give the events of a run's beginning, up to its first call."""
-    book = machine.book
+    book = state.book
     policy = "stop" if book.stop else "continue"
     started = e.SagaStarted(book.run_id, book.saga.name, book.value, policy, at_ns=at_ns)
-    return [started, *_turned(None, machine, at_ns), *_ended(machine, at_ns)]
+    return [started, *_turned(None, state, at_ns), *_ended(state, at_ns)]
 
 
 def asked(machine: Machine, at_ns: int | None = None) -> e.Event:
@@ -135,32 +167,64 @@ def asked(machine: Machine, at_ns: int | None = None) -> e.Event:
 
 
 def answered(
-    before: Machine, reply: Reply | e.LateReply, after: Machine, at_ns: int | None = None
+    before: State,
+    reply: Reply | Begun | e.LateReply,
+    after: State,
+    at_ns: int | None = None,
+    at: int = ROOT,
 ) -> list[e.Event]:
-    """Give the events of ``reply``, which took the machine from ``before`` to ``after``."""
+    """Give the events of ``reply``, which took the state from ``before`` to ``after``."""
     if isinstance(reply, e.LateReply):
         return [attrs.evolve(reply, at_ns=at_ns)]
-    if isinstance(before.progress, Ended):
+    if isinstance(before, Machine) and isinstance(before.progress, Ended):
         return []
-    said = _said_back if isinstance(before.progress, (Compensating, Resting)) else _said
+    strand = strand_at(before, at)
+    if isinstance(reply, Begun):
+        return [] if strand is None else [asked(strand, at_ns)]
     return [
-        *said(before, reply, after, at_ns),
+        *_said(before, strand, reply, after, at, at_ns),
         *_turned(before, after, at_ns),
         *_ended(after, at_ns),
     ]
 
 
-def _said(before: Machine, reply: Reply, after: Machine, at_ns: int | None) -> Iterator[e.Event]:
+def _said(  # noqa: PLR0917 - the parts of an entry
+    before: State, strand: Machine | None, reply: Reply, after: State, at: int, at_ns: int | None
+) -> Iterator[e.Event]:
+    if isinstance(reply, (Cancel, Expired)):
+        yield from _told(before, reply, after.book, at_ns)
+    elif not isinstance(reply, Woke) and strand is not None:
+        back = isinstance(strand.progress, (Compensating, Resting))
+        said = _said_back if back else _said_forward
+        yield from said(strand, reply, strand_at(after, at), at_ns)
+
+
+def _told(
+    state: State, reply: Cancel | Expired, book: Book, at_ns: int | None
+) -> Iterator[e.Event]:
+    """Give the events of what was said to all strands."""
+    if isinstance(reply, Cancel):
+        yield e.CancelRequested(book.run_id, at_ns=at_ns)
+    else:
+        yield e.DeadlineExpired(book.run_id, reply.number, at_ns=at_ns)
+    for number, strand in strands_of(state).items():
+        progress = strand.progress
+        in_flight = reply.in_flight if isinstance(state, Machine) else number in reply.calls
+        if in_flight or not isinstance(progress, (Executing, Pausing)):
+            continue
+        stop = stopping(book, strand.place)
+        made = progress.attempt - isinstance(progress, Executing)
+        if made and stop is not None:
+            where = (book.run_id, path_of(strand), step_of(strand).name, made)
+            yield e.StepFailed(*where, stop.reason, False, at_ns=at_ns)
+
+
+def _said_forward(
+    before: Machine, reply: Any, after: Machine | None, at_ns: int | None
+) -> Iterator[e.Event]:
     progress: Any = before.progress
     where = (before.book.run_id, path_of(before), step_of(before).name, progress.attempt)
     match reply:
-        case Woke():
-            return
-        case Cancel(in_flight):
-            yield e.CancelRequested(before.book.run_id, at_ns=at_ns)
-            made = progress.attempt - isinstance(progress, Executing)
-            if made and not in_flight:
-                yield e.StepFailed(*where[:3], made, CANCELLED, False, at_ns=at_ns)
         case Success():
             yield e.StepOk(*where, reply.unwrap(), at_ns=at_ns)
         case Late(value):
@@ -169,13 +233,13 @@ def _said(before: Machine, reply: Reply, after: Machine, at_ns: int | None) -> I
             reason, returned = _reason(reply)
             if isinstance(reply, Unknown):
                 yield e.StepInDoubt(*where, reason, at_ns=at_ns)
-            again = after.pc == before.pc and _is_next_attempt(progress, after.progress)
+            again = after is not None and after.pc == before.pc and _is_next(progress, after)
             yield (e.StepRetrying if again else e.StepFailed)(*where, reason, returned, at_ns=at_ns)
 
 
-def _is_next_attempt(failed: Executing | Pausing, following: Progress) -> bool:
+def _is_next(failed: Executing | Pausing, following: Machine) -> bool:
     """Tell a retry of the step from a new beginning at the same place."""
-    match following:
+    match following.progress:
         case Pausing(attempt=attempt):
             return attempt == failed.attempt
         case Executing(attempt=attempt):
@@ -185,30 +249,30 @@ def _is_next_attempt(failed: Executing | Pausing, following: Progress) -> bool:
 
 
 def _said_back(
-    before: Machine, reply: Reply, after: Machine, at_ns: int | None
+    before: Machine, reply: Any, after: Machine | None, at_ns: int | None
 ) -> Iterator[e.Event]:
     progress: Any = before.progress
     direction = direction_of(before)
     where = (before.book.run_id, path_of(before), step_of(before).name, progress.attempt)
     match reply:
-        case Woke():
-            return
-        case Cancel():
-            yield e.CancelRequested(before.book.run_id, at_ns=at_ns)
         case Success() | Late():
             yield (e.StepSettled if direction is Direction.SETTLE else e.StepCompensated)(
                 *where, at_ns=at_ns
             )
         case _:
-            again = after.cells is before.cells and not isinstance(after.progress, Ended)
+            again = (
+                after is not None
+                and after.cells is before.cells
+                and isinstance(after.progress, (Compensating, Resting))
+            )
             kind = e.CompensationRetrying if again else e.CompensationGaveUp
             yield kind(*where, direction.value, *_reason(reply), at_ns=at_ns)
 
 
-def _is_of_call(reply: Reply | e.LateReply) -> bool:
+def _is_of_call(reply: Reply | Begun | e.LateReply) -> bool:
     """Tell whether ``reply`` says that the call asked for has begun."""
-    return not isinstance(reply, (Woke, e.LateReply)) and (
-        not isinstance(reply, Cancel) or reply.in_flight
+    return not isinstance(reply, (Woke, Begun, e.LateReply)) and (
+        not isinstance(reply, (Cancel, Expired)) or reply.in_flight
     )
 
 
@@ -220,24 +284,29 @@ def _reason(reply: Any) -> tuple[object, bool]:
     return (reply.failure(), True) if _is_failure(reply) else (reply.reason, False)
 
 
-def _failed(machine: Machine | None) -> Failed | None:
-    progress = None if machine is None else machine.progress
-    return progress.failed if isinstance(progress, (Compensating, Resting, Ended)) else None
+def _unwinding(strand: Machine | None) -> Failed | None:
+    """Give why a strand goes back, if it does."""
+    progress = None if strand is None else strand.progress
+    if isinstance(progress, (Compensating, Resting)):
+        return progress.failed
+    return progress.failed if isinstance(progress, Ended) and strand.frames is None else None
 
 
-def _turned(before: Machine | None, after: Machine, at_ns: int | None) -> Iterator[e.Event]:
-    failed = _failed(after)
-    if failed is not None and _failed(before) is None:
-        yield e.Compensating(after.book.run_id, failed.reason, failed.step, at_ns=at_ns)
+def _turned(before: State | None, after: State, at_ns: int | None) -> Iterator[e.Event]:
+    for at, strand in strands_of(after).items():
+        failed = _unwinding(strand)
+        earlier = None if before is None else strand_at(before, at)
+        if failed is not None and _unwinding(earlier) is None:
+            yield e.Compensating(after.book.run_id, failed.reason, failed.step, at_ns=at_ns)
 
 
-def _ended(machine: Machine, at_ns: int | None) -> Iterator[e.Event]:
-    if not isinstance(machine.progress, Ended):
+def _ended(state: State, at_ns: int | None) -> Iterator[e.Event]:
+    if not isinstance(state, Machine) or not isinstance(state.progress, Ended):
         return
-    run_id, failed, in_doubt = machine.book.run_id, machine.progress.failed, in_doubt_of(machine)
+    run_id, failed, in_doubt = state.book.run_id, state.progress.failed, in_doubt_of(state)
     if failed is None:
-        yield e.SagaCompleted(run_id, machine.value, in_doubt, at_ns=at_ns)
-    elif failures := failures_of(machine):
+        yield e.SagaCompleted(run_id, state.value, in_doubt, at_ns=at_ns)
+    elif failures := failures_of(state):
         yield e.SagaFatal(run_id, failed.reason, failures, failed.step, in_doubt, at_ns=at_ns)
     else:
         yield e.SagaCompensated(run_id, failed.reason, failed.step, in_doubt, at_ns=at_ns)
@@ -300,12 +369,12 @@ class History:
         self.calling = _NOTHING
         self.has_left_course = False
         self._taken_in: tuple[Ahead, Trace] = (None, None)
-        self._start: Machine | None = None
+        self._start: State | None = None
         self._events: tuple[e.Event, ...] | None = None
 
     @property
-    def start(self) -> Machine:
-        """The first machine."""
+    def start(self) -> State:
+        """The first state."""
         if self._start is None:
             self._start = begin(self.saga, self.value, self.run_id, stop=self.stop)
         return self._start
@@ -322,7 +391,7 @@ class History:
     def asking(self, newest: Ahead, ended: int) -> Machine:
         """Give the machine that asks for the call after ``newest``, which ended at ``ended``."""
         trace = self.take_in(newest, ended)
-        return self.start if trace is None else trace.after
+        return cast("Machine", self.start if trace is None else trace.after)
 
     def replies(self) -> Trace:
         """Give the replies, of which the machine has taken in what was ahead of it."""
@@ -343,15 +412,15 @@ class History:
             trace = None  # what is known came after `newest`: another thread has asked
         while waiting:
             returned, began, ended = waiting.pop()
-            machine = self.start if trace is None else trace.after
+            machine = cast("Machine", self.start if trace is None else trace.after)
             reply = reply_of(machine, returned, began, ended)
             trace = taken_in(machine, reply, began, ended, trace)
         self._taken_in = (newest, trace)
         return trace
 
     @property
-    def end(self) -> Machine:
-        """The present machine."""
+    def end(self) -> State:
+        """The present state."""
         trace = self.replies()
         return self.start if trace is None else trace.after
 
@@ -367,22 +436,30 @@ class History:
         while newest is not None:
             entries.append(newest)
             newest = newest.earlier
-        yield from opening(self.start, at(self.began, self.epoch))
+        yield from opening(self.start, since_epoch(self.began, self.epoch))
         begun = False
-        for before, reply, began, ended, after, _ in reversed(entries):
-            if not begun and _is_of_call(reply):
-                yield asked(before, at(began, self.epoch))
-            yield from answered(before, reply, after, at(ended, self.epoch))
+        for before, reply, began, ended, after, _, at in reversed(entries):
+            alone = isinstance(before, Machine)
+            if alone and not begun and _is_of_call(reply):
+                yield asked(before, since_epoch(began, self.epoch))
+            yield from answered(before, reply, after, since_epoch(ended, self.epoch), at)
             if not isinstance(reply, e.LateReply):  # which may come while a call is in flight
-                begun = isinstance(reply, Cancel) and reply.in_flight
+                begun = alone and isinstance(reply, (Cancel, Expired)) and reply.in_flight
 
     def owed(self) -> Saga[None, None, Never, Any]:
         """Give the compensations that can still be run, as a saga."""
         return owed_by(self.end)
 
+    def others(self) -> tuple[Any, ...]:
+        """Give why the other branches failed, in declared order."""
+        end = self.end
+        progress = end.progress if isinstance(end, Machine) else None
+        failed = progress.failed if isinstance(progress, Ended) else None
+        return () if failed is None else tuple(reason for reason, _ in failed.others)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle what was read, without the machines."""
-        return (_Recorded, (self.run_id, tuple(self.log()), self.owed()))
+        return (_Recorded, (self.run_id, tuple(self.log()), self.owed(), self.others()))
 
 
 @frozen
@@ -392,6 +469,7 @@ class _Recorded:
     run_id: str
     events: tuple[e.Event, ...]
     still_owed: Saga[None, None, Never, Any]
+    other_reasons: tuple[Any, ...] = ()
 
     def log(self) -> Sequence[e.Event]:
         return self.events
@@ -399,10 +477,13 @@ class _Recorded:
     def owed(self) -> Saga[None, None, Never, Any]:
         return self.still_owed
 
+    def others(self) -> tuple[Any, ...]:
+        return self.other_reasons
+
 
 def conclude(history: History) -> Outcome[Any, Any, Any]:
     """Give the outcome of an ended run."""
-    machine = history.end
+    machine = cast("Machine", history.end)
     failed = cast("Ended", machine.progress).failed
     if failed is None:
         return Ok(machine.value, in_doubt=in_doubt_of(machine), past=history)

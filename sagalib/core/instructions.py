@@ -1,6 +1,8 @@
 """The letters of a saga's word: the steps, and what stands between them.
 
-What encloses others is a pair: ``Keep`` .. ``Merge``, ``Guard`` .. ``Unguard``.
+What encloses others is a pair: ``Keep`` .. ``Merge``, ``Guard`` .. ``Unguard``, ``Enter`` ..
+``Leave``; each branch of ``Fork`` and the body of ``Each`` end with ``Join``. Jumps are relative,
+so that a word is the same wherever it stands in another.
 """
 
 from __future__ import annotations
@@ -13,17 +15,32 @@ from typing_extensions import TypeIs
 
 if TYPE_CHECKING:
     from sagalib.core.messages import Direction
+    from sagalib.core.policy import Retry
     from sagalib.core.steps import AnyStep
 
 __all__ = [
+    "Alternative",
     "Arrow",
+    "Bind",
+    "Choose",
+    "Deadline",
+    "Each",
+    "Enter",
     "Fail",
+    "Fork",
     "Guard",
     "Instruction",
+    "Join",
+    "Jump",
     "Keep",
+    "Leave",
     "Merge",
+    "Nested",
     "Owed",
     "Promise",
+    "Recovery",
+    "Retrying",
+    "ScopeKind",
     "Unguard",
     "Unwind",
     "is_step",
@@ -134,8 +151,132 @@ class Unwind(_Instruction):
     reason: object = field(repr=False)
 
 
+@final
+@frozen
+class Choose(_Instruction):
+    """Go on if the predicate holds of the value; otherwise pass over ``skip`` instructions."""
+
+    predicate: Callable[[Any], object]
+    skip: int
+
+
+@final
+@frozen
+class Jump(_Instruction):
+    """Pass over ``skip`` instructions."""
+
+    skip: int
+
+
+@final
+@frozen
+class Alternative:
+    """The scope of ``or_else``: what follows ``Leave`` is tried instead."""
+
+
+@final
+@frozen
+class Recovery:
+    """The scope of ``recover``: a returned error is made a value."""
+
+    function: Callable[[Any], object]
+
+
+@final
+@frozen
+class Retrying:
+    """The scope of ``retry``: it begins again, as often as ``policy`` says."""
+
+    policy: Retry
+
+
+@final
+@frozen
+class Deadline:
+    """The scope of ``deadline``: it has failed when ``seconds`` have passed."""
+
+    seconds: float
+
+
+@final
+@frozen
+class Nested:
+    """The scope of ``nested``: a saga that is one step to what is around it."""
+
+    name: str
+
+
+ScopeKind: TypeAlias = "Alternative | Recovery | Retrying | Deadline | Nested"
+
+
+@final
+@frozen
+class Enter(_Instruction):
+    """Open a scope around the next ``size`` instructions: what fails inside is undone inside."""
+
+    scope: ScopeKind
+    size: int
+
+
+@final
+@frozen
+class Leave:
+    """Close the scope, and pass over ``skip`` instructions.
+
+    With a ``step``, its compensation is owed instead of all that the scope owes.
+    """
+
+    is_step: ClassVar[bool] = False
+    skip: int = 0
+    step: AnyStep | None = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the compensation is a coroutine function."""
+        return self.step is not None and self.step.is_async
+
+
+@final
+@frozen
+class Fork(_Instruction):
+    """Begin branches with the same value; ``sizes`` are their lengths, with their ``Join``.
+
+    At most ``limit`` at once, if it is not ``None``. ``interrupts`` if a failed branch stops the
+    others at their next call.
+    """
+
+    sizes: tuple[int, ...]
+    limit: int | None = None
+    interrupts: bool = False
+
+
+@final
+@frozen
+class Each(_Instruction):
+    """Begin a branch with each item of the value; ``size`` is the length, with the ``Join``."""
+
+    size: int
+    limit: int | None = None
+    interrupts: bool = False
+
+
+@final
+@frozen
+class Join(_Instruction):
+    """End a branch."""
+
+
+@final
+@frozen
+class Bind(_Instruction):
+    """Go on with the saga that ``function`` makes of the value."""
+
+    function: Callable[[Any], object]
+
+
 Instruction: TypeAlias = (
-    "AnyStep | Arrow | Fail | Keep | Merge | Guard | Unguard | Promise | Owed | Unwind"
+    "AnyStep | Arrow | Fail | Keep | Merge | Guard | Unguard | Promise | Owed | Unwind | Choose"
+    " | Jump | Enter | Leave | Fork | Each | Join | Bind"
 )
 
 

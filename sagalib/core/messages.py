@@ -21,11 +21,14 @@ from sagalib.core.outcomes import Cancelled, Raised, TimedOut
 from sagalib.core.policy import Retry, Timeout
 
 __all__ = [
+    "BEGUN",
     "RESULTS",
+    "Begun",
     "Call",
     "Cancel",
     "Command",
     "Direction",
+    "Expired",
     "Invoke",
     "Late",
     "Refused",
@@ -135,14 +138,33 @@ class Woke:
 class Cancel:
     """Stop before the next execute, and compensate.
 
-    ``in_flight`` says that the call asked for has begun, so that its reply follows.
+    ``in_flight`` says that the call asked for has begun, so that its reply follows; ``calls`` are
+    the strands of which that is so, if there are several.
     """
 
     in_flight: bool = False
+    calls: frozenset[int] = frozenset()
 
 
-Reply: TypeAlias = Result[Any, Any] | Late | Unknown | Refused | Woke | Cancel
+@final
+@frozen
+class Expired:
+    """The deadline of that ``number`` has passed: as ``Cancel``, for what it encloses."""
 
+    number: int
+    in_flight: bool = False
+    calls: frozenset[int] = frozenset()
+
+
+@final
+@frozen
+class Begun:
+    """No reply: with several strands, that the call which one asks for has begun."""
+
+
+Reply: TypeAlias = Result[Any, Any] | Late | Unknown | Refused | Woke | Cancel | Expired
+
+BEGUN: Final = Begun()
 RESULTS: Final = frozenset({Success, Failure})
 # To compare a type with by `is`: no type checker makes `Success[Unknown]` of what it is.
 SUCCESS: Final[Any] = Success

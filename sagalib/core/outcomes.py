@@ -152,6 +152,10 @@ class Past(Protocol):
         """Give the compensations that can still be run, as a saga."""
         ...
 
+    def others(self) -> tuple[Any, ...]:
+        """Give why the other branches failed, in declared order."""
+        ...
+
 
 @frozen
 class _NoPast:
@@ -166,6 +170,9 @@ class _NoPast:
         from sagalib.core.saga import identity  # noqa: PLC0415 - saga.py stands above this module
 
         return identity()
+
+    def others(self) -> tuple[Any, ...]:
+        return ()
 
 
 _NO_PAST = _NoPast()
@@ -260,6 +267,11 @@ class Compensated(_Ended, Generic[E_co]):
     step: str | None = None
     context: object = field(default=None, eq=False)
 
+    @property
+    def reasons(self) -> tuple[Reason[E_co], ...]:
+        """The reason, and those of the other branches that failed, in declared order."""
+        return (self.reason, *self.past.others())
+
     def to_result(self) -> Result[Never, Compensated[E_co]]:
         """Give ``Failure(self)``."""
         return Failure(self)
@@ -301,6 +313,11 @@ class Fatal(_Ended, Generic[E_co, F_co]):
     def residual(self) -> Saga[None, None, Never, F_co]:
         """What is still owed, as a saga; run it to try the rest of the way back again."""
         return self.past.owed()
+
+    @property
+    def reasons(self) -> tuple[Reason[E_co], ...]:
+        """The reason, and those of the other branches that failed, in declared order."""
+        return (self.reason, *self.past.others())
 
     def to_result(self) -> Result[Never, Fatal[E_co, F_co]]:
         """Give ``Failure(self)``."""

@@ -7,22 +7,32 @@ from typing import Any
 from attrs import evolve
 
 from sagalib.core.instructions import Instruction, Owed, Unwind
-from sagalib.core.machine import CANCELLED
 from sagalib.core.outcomes import CompensationFailed, Irreversible
 from sagalib.core.saga import Composite, Saga, identity
-from sagalib.core.state import Book, Cell, Ended, Failed, Machine, oldest_first, path_at, step_at
+from sagalib.core.state import (
+    Book,
+    Cell,
+    Ended,
+    Failed,
+    State,
+    Machine,
+    oldest_first,
+    path_at,
+    step_at,
+)
+from sagalib.core.strand import CANCELLED
 
 __all__ = ["failures_of", "in_doubt_of", "owed_by"]
 
 
-def owed_by(machine: Machine) -> Saga[None, None, Any, Any, Any]:
+def owed_by(machine: State) -> Saga[None, None, Any, Any, Any]:
     """Give what an ended run owes, as a saga.
 
     After success all that completed, after a failure what is still to be made up for.
     """
-    book, cells = machine.book, machine.cells
-    if not isinstance(machine.progress, Ended):
+    if not (isinstance(machine, Machine) and isinstance(machine.progress, Ended)):
         return identity()
+    book, cells = machine.book, machine.cells
     failed = machine.progress.failed
     failing, left = oldest_first(book.owed), _down_to_pivot(cells)
     if failed is None:
@@ -40,18 +50,19 @@ def owed_by(machine: Machine) -> Saga[None, None, Any, Any, Any]:
 
 def _first_reason(book: Book, failed: Failed) -> object:
     """Give why the first of a line of residuals is owed: that of a residual is that of its run."""
-    last = book.program[-1] if book.program else None
-    is_residual = isinstance(last, Unwind) and last.count + 1 == len(book.program)
+    program = book.saga.instructions
+    last = program[-1] if program else None
+    is_residual = isinstance(last, Unwind) and last.count + 1 == len(program)
     return last.reason if is_residual and isinstance(last, Unwind) else failed.reason
 
 
 def _as_owed(book: Book, cell: Cell) -> Owed:
-    instruction = book.program[cell.pc]
+    instruction = cell.place.program[cell.pc]
     if isinstance(instruction, Owed):
         return evolve(instruction, answers=cell.answers)
     return Owed(
-        step_at(book, cell.pc),
-        path_at(book, cell.pc),
+        step_at(cell.place, cell.pc),
+        path_at(cell.place, cell.pc),
         cell.direction,
         cell.value,
         cell.in_doubt,
@@ -80,5 +91,5 @@ def in_doubt_of(machine: Machine) -> tuple[str, ...]:
         return ()
     paths = oldest_first(book.doubts)
     if book.halted:
-        paths += [path_at(book, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt]
+        paths += [path_at(cell.place, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt]
     return tuple(paths)

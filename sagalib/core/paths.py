@@ -14,11 +14,22 @@ from urllib.parse import quote, unquote
 
 from sagalib.core.errors import InvalidOption, shown
 
-__all__ = ["NAME_LENGTH", "Segment", "check_name", "check_run_id", "parse", "render", "unique"]
+__all__ = [
+    "NAME_LENGTH",
+    "Names",
+    "Segment",
+    "check_name",
+    "check_run_id",
+    "encode",
+    "parse",
+    "render",
+    "with_items",
+]
 
 NAME_LENGTH = 200
 _RESERVED = re.compile(r"[%/~\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SEGMENT = re.compile(r"([^/~\[\]]*)(?:~([1-9][0-9]{0,9}))?(?:\[([0-9]{1,10})\])?")
+_ORDINAL = re.compile(r"~[0-9]+$")
 _RUN_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
@@ -77,25 +88,38 @@ def parse(text: str) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def unique(paths: Iterable[tuple[Segment, ...] | None]) -> list[str | None]:
-    """Render paths in order, giving one that stood before the next free ordinal.
+class Names:
+    """The paths that are taken in a saga."""
 
-    ``None`` stays ``None``.
-    """
-    taken: set[tuple[Segment, ...]] = set()
-    last_ordinal: dict[tuple[Segment, ...], int] = {}
-    rendered: list[str | None] = []
-    for path in paths:
-        if path is None:
-            rendered.append(None)
-            continue
-        free, base = path, (*path[:-1], path[-1]._replace(ordinal=1))
-        while free in taken:
-            last_ordinal[base] = last_ordinal.get(base, 1) + 1
-            free = (*path[:-1], path[-1]._replace(ordinal=last_ordinal[base]))
-        taken.add(free)
-        rendered.append(render(free))
-    return rendered
+    __slots__ = ("_latest", "_taken")
+
+    def __init__(self) -> None:
+        """Have none taken."""
+        self._taken: set[str] = set()
+        self._latest: dict[str, int] = {}
+
+    def take(self, path: str) -> str:
+        """Give a rendered path, with the next free ordinal on its last segment if it is taken."""
+        free = path
+        if free in self._taken:
+            base = _ORDINAL.sub("", path)
+            while free in self._taken:
+                self._latest[base] = self._latest.get(base, 1) + 1
+                free = f"{base}~{self._latest[base]}"
+        self._taken.add(free)
+        return free
+
+
+def encode(name: str) -> str:
+    """Write a name as a segment."""
+    return name if name.isidentifier() else _encoded(name)
+
+
+def with_items(template: str, items: Iterable[int]) -> str:
+    """Put numbers into the segments ``item[]`` of a path, from left to right."""
+    for item in items:
+        template = template.replace("[]", f"[{item}]", 1)
+    return template
 
 
 def check_name(name: object, what: str = "name") -> str:

@@ -32,7 +32,8 @@ from sagalib.core.instructions import (
     is_step,
 )
 from sagalib.core.lints import Lint, lints_of_deadline, lints_of_steps, shown_time
-from sagalib.core.machine import CANCELLED, begin, evolve
+from sagalib.core.machine import begin, evolve
+from sagalib.core.strand import CANCELLED
 from sagalib.core.messages import Cancel, Direction, Late, Reply, Unknown
 from sagalib.core.outcomes import Irreversible
 from sagalib.core.owed import failures_of, in_doubt_of

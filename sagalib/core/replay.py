@@ -17,12 +17,34 @@ from typing_extensions import TypeVar
 
 from sagalib.core import events as e
 from sagalib.core.errors import InvalidSaga, LogMismatch
-from sagalib.core.history import Entry, History, answered, asked, conclude, opening, taken_in
+from sagalib.core.history import (
+    Entry,
+    History,
+    answered,
+    asked,
+    begun,
+    conclude,
+    opening,
+    taken_in,
+)
 from sagalib.core.machine import decide
-from sagalib.core.messages import Cancel, Command, Late, Refused, Reply, Unknown, Woke
+from sagalib.core.messages import Cancel, Command, Expired, Late, Refused, Reply, Unknown, Woke
 from sagalib.core.outcomes import Outcome
 from sagalib.core.saga import Saga
-from sagalib.core.state import Compensating, Ended, Executing, Machine, Pausing, Resting
+from sagalib.core.state import (
+    ROOT,
+    Backing,
+    Compensating,
+    Ended,
+    Executing,
+    Forked,
+    Machine,
+    Pausing,
+    Resting,
+    State,
+    path_of,
+    strands_of,
+)
 
 __all__ = ["Suspended", "replay"]
 
@@ -74,35 +96,58 @@ def replay(
         msg = f"a log begins with SagaStarted, got {_shown(first)}: pass the whole log of one run"
         raise LogMismatch(msg)
     history = History(saga, value, first.run_id, first.on_compensation_failure == "stop")
-    machine = history.start
-    reader.expect(opening(machine))
-    begun = False
+    reader.expect(opening(history.start))
+    in_flight: set[int] = set()
     while (event := reader.peek()) is not None:
+        state, trace = history.end, history.trace
         if isinstance(event, e.LateReply):
             reader.expect([event])
-            history.trace = Entry(machine, event, None, event.at_ns, machine, history.trace)
-        elif (
-            not begun and machine.function is not None and not isinstance(event, e.CancelRequested)
-        ):
-            reader.expect([asked(machine)])
-            begun = True
-        else:
-            reply = _reply_in(machine, event, begun=begun)
-            history.trace = taken_in(machine, reply, None, None, history.trace)
-            reader.expect(answered(machine, reply, history.end))
-            machine, begun = history.end, begun and isinstance(reply, Cancel)
-    if isinstance(machine.progress, Ended):
+            history.trace = Entry(state, event, None, event.at_ns, state, trace)
+            continue
+        at, strand = _strand_of(state, event)
+        told = isinstance(event, (e.CancelRequested, e.DeadlineExpired))
+        if not told and at not in in_flight and strand.function is not None:
+            reader.expect([asked(strand)])
+            in_flight.add(at)
+            if isinstance(state, Forked):
+                history.trace = begun(state, at, None, trace)
+            continue
+        reply = _reply_in(strand, event, in_flight)
+        history.trace = taken_in(state, reply, None, None, trace, at)
+        reader.expect(answered(state, reply, history.end, at=at))
+        if not told:
+            in_flight.discard(at)
+    machine = history.end
+    if isinstance(machine, Machine) and isinstance(machine.progress, Ended):
         outcome: Outcome[B, E, F] = conclude(history)
         return outcome
-    return Suspended(decide(machine), begun)
+    return Suspended(decide(machine), bool(in_flight))
 
 
-def _reply_in(machine: Machine, event: e.Event | None, *, begun: bool) -> Reply:
+def _strand_of(state: State, event: e.Event) -> tuple[int, Machine]:
+    """Give the strand of which ``event`` tells; that of no other may be meant."""
+    if isinstance(state, Machine):
+        return ROOT, state
+    strands, path = strands_of(state), getattr(event, "path", None)
+    for at, strand in strands.items():
+        if not isinstance(strand.progress, Backing) and path_of(strand) == path:
+            return at, strand
+    for at, strand in strands.items():
+        if isinstance(strand.progress, Backing):
+            return at, strand  # its pause is over, which no event tells
+    return next(iter(strands.items()))
+
+
+def _reply_in(machine: Machine, event: e.Event, in_flight: set[int]) -> Reply:
     """Read the reply that ``event`` records."""
     back = isinstance(machine.progress, Compensating)
     match event:
         case e.CancelRequested():
-            return Cancel(begun)
+            return Cancel(ROOT in in_flight, frozenset(in_flight))
+        case e.DeadlineExpired(number=number):
+            return Expired(number, ROOT in in_flight, frozenset(in_flight))
+        case _ if isinstance(machine.progress, Backing):
+            return Woke()
         case e.StepOk(value=value, late=late) if isinstance(machine.progress, Executing):
             return Late(value) if late else Success(value)
         case e.StepInDoubt(reason=reason) if isinstance(machine.progress, Executing):

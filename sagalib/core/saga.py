@@ -12,36 +12,52 @@ written out once, when first read (Boehm, Atkinson and Plass, "Ropes: an Alterna
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, Never, NoReturn, cast, final
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Generic, Never, NoReturn, cast, overload
 
+from returns.result import Result
 from typing_extensions import TypeVar
 
 from sagalib.core.course import Course, course_of
 from sagalib.core.errors import InvalidSaga
 from sagalib.core.instructions import (
+    Alternative,
     Arrow,
+    Bind,
+    Deadline,
+    Enter,
     Fail,
+    Fork,
     Guard,
     Instruction,
+    Join,
     Keep,
+    Leave,
     Merge,
-    Owed,
-    Promise,
+    Nested,
+    Recovery,
+    Retrying,
+    ScopeKind,
     Unguard,
     is_step,
 )
-from sagalib.core.paths import Segment, check_name, parse, unique
+from sagalib.core.naming import paths_of
+from sagalib.core.paths import check_name
+from sagalib.core.policy import Retry, as_retry, check_seconds
 
 __all__ = [
+    "JOIN",
     "Async",
     "Composite",
     "Saga",
     "Sync",
     "arrow",
+    "branch_of",
     "chain",
     "fail",
+    "fork",
     "identity",
+    "in_a_row",
 ]
 
 
@@ -86,6 +102,13 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
     """What logs and status call the saga."""
     is_async: bool
     """Whether the saga has an async step, so that only ``run_async`` can run it."""
+    length: int
+    """The number of its instructions."""
+
+    @property
+    def has_pivot(self) -> bool:
+        """Whether a step is a point of no return."""
+        raise NotImplementedError  # pragma: no cover - as below
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -94,8 +117,11 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
 
     @property
     def paths(self) -> tuple[str | None, ...]:
-        """The rendered path of each instruction that makes calls, ``None`` for the others."""
-        return tuple(unique(map(_path_of, self.instructions)))
+        """The rendered path of each instruction that makes calls, ``None`` for the others.
+
+        In the body of ``each`` it has ``[]`` where the number of the item is to be put.
+        """
+        return paths_of(self.instructions)
 
     @property
     def course(self) -> Course:
@@ -154,6 +180,150 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         """Give the input too: ``A -> tuple[A, B]``. The first stage of a growing context."""
         return cast("Saga[A, tuple[A, B], E, F, M]", enclose(self, _pair))
 
+    def __and__(
+        self: Saga[A, B, E, F, M], other: Saga[A, C, E2, F2, M2], /
+    ) -> Saga[A, tuple[B, C], E | E2, F | F2, M | M2]:
+        """Run both at once, with the same input; give both outputs.
+
+        If one fails the other is awaited, and then what has completed is compensated, last
+        completed first. See ``par`` for more than two, and for options. ``>>`` binds tighter than
+        ``&``, and ``&`` tighter than ``|``.
+
+        Raises:
+            InvalidSaga: ``other`` is not a saga, or one of both has a pivot.
+        """
+        return cast("Saga[A, tuple[B, C], E | E2, F | F2, M | M2]", fork((self, other), "&"))
+
+    def __or__(
+        self: Saga[A, B, E, F, M], other: Saga[A, C, E2, F2, M2], /
+    ) -> Saga[A, B | C, E2, F | F2, M | M2]:
+        """Try this saga, and if it fails ``other``: see ``or_else``.
+
+        Raises:
+            InvalidSaga: ``other`` is not a saga.
+        """
+        return self.or_else(other)
+
+    def or_else(
+        self: Saga[A, B, E, F, M], other: Saga[A, C, E2, F2, M2], /
+    ) -> Saga[A, B | C, E2, F | F2, M | M2]:
+        """Try this saga; if it fails, compensate what has completed in it, and run ``other``.
+
+        ``other`` gets the input of this saga, and the whole fails with its errors only. A
+        cancellation is not caught, nor a failure after which something is still owed: a
+        compensation has failed, or a pivot was crossed.
+
+        Raises:
+            InvalidSaga: ``other`` is not a saga.
+        """
+        second = _checked(other, "|")
+        return cast(
+            "Saga[A, B | C, E2, F | F2, M | M2]",
+            _concatenate(_scope(self, Alternative(), second.length), second),
+        )
+
+    def recover(
+        self, function: Callable[[E_co], C], /
+    ) -> Saga[A_contra, B_co | C, Never, F_co, M_co]:
+        """Make a value of the error that a step returned, and go on with that.
+
+        What has completed in this saga is compensated first. ``TimedOut``, ``Raised`` and
+        ``Cancelled`` are not recovered from, nor is a failure after which something is still owed.
+        ``function`` is pure. If it raises, the saga fails with ``Raised``.
+
+        Raises:
+            InvalidSaga: ``function`` is not callable.
+        """
+        _check_function(function, "recover")
+        return cast(
+            "Saga[A_contra, B_co | C, Never, F_co, M_co]", _scope(self, Recovery(function))
+        )
+
+    def retry(self, retries: int | Retry, /) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
+        """Begin this saga again if it fails, with the same input.
+
+        What has completed in an attempt is compensated before the next begins. The reason is that
+        of the last attempt. What ``or_else`` does not catch is not tried again.
+
+        Args:
+            retries: how many further attempts there are at most; or a ``Retry``, which also says
+                how long to wait in between, in seconds, and for which errors.
+
+        Raises:
+            InvalidOption: a number below 0.
+        """
+        return _scope(self, Retrying(as_retry(retries)))
+
+    def deadline(self, seconds: float, /) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
+        """Fail with ``TimedOut`` when this saga has not gone through in time.
+
+        It bounds every call inside: an async one, or one with a hard timeout, is cut when the time
+        is up; a plain one is judged when it returns. What has completed is compensated, however
+        long that takes: no deadline cuts a compensation. To what is around it is a failure like
+        another, which may be caught or retried.
+
+        Args:
+            seconds: from the beginning of this saga; at least 0.
+
+        Raises:
+            InvalidOption: not a number of seconds.
+        """
+        check_seconds("deadline(seconds)", seconds, zero=True)
+        return _scope(self, Deadline(seconds))
+
+    @overload
+    def nested(
+        self, name: str, /, compensate: None = None
+    ) -> Saga[A_contra, B_co, E_co, F_co, M_co]: ...
+    @overload
+    def nested(
+        self, name: str, /, compensate: Callable[[B_co], Coroutine[Any, Any, Result[None, F2]]]
+    ) -> Saga[A_contra, B_co, E_co, F_co | F2, Async]: ...
+    @overload
+    def nested(
+        self, name: str, /, compensate: Callable[[B_co], Result[None, F2]]
+    ) -> Saga[A_contra, B_co, E_co, F_co | F2, M_co]: ...
+    def nested(self, name: str, /, compensate: Any = None) -> Any:
+        """Make this saga one step of what is around it.
+
+        If it fails, it compensates what has completed in it before that is known outside: in a
+        branch that is before the other branches have ended. Its steps have ``name`` before their
+        paths.
+
+        Args:
+            name: what the whole is called; as that of a step.
+            compensate: what is called with the output of this saga, instead of the compensations of
+                its steps, if the saga around it fails later.
+
+        Raises:
+            InvalidOption: ``name`` is not text of 1 to 200 characters without control characters.
+            InvalidSaga: ``compensate`` is not a function.
+        """
+        scope = Nested(check_name(name))
+        if compensate is None:
+            return _scope(self, scope)
+        from sagalib.core.steps import compensating  # noqa: PLC0415 - steps are sagas
+
+        promise: Any = compensating(compensate, name=name).instructions[0]
+        return _scope(self, scope, step=promise.step)
+
+    def bind(
+        self, function: Callable[[B_co], Saga[B, C, E2, F2, M2]], /
+    ) -> Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]:
+        """Go on with the saga that ``function`` makes of what this one gives; it gets that too.
+
+        ``function`` is pure: it is called again on replay. If it raises or gives no saga, the saga
+        fails with ``Raised``. A plan cannot look into it.
+
+        Raises:
+            InvalidSaga: ``function`` is not callable.
+        """
+        _check_function(function, "bind")
+        return cast(
+            "Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]",
+            _concatenate(self, Composite((Bind(function),))),
+        )
+
     def named(self, name: str, /) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
         """Name the saga, for logs and status; composing it further drops the name.
 
@@ -173,7 +343,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         """
         msg = (
             "a saga is neither true nor false: expected a composition, got `and`, `or`, "
-            "`not` or `if`. Use >>, or compare with `is None`"
+            "`not` or `if`. Use >>, & or |, or compare with `is None`"
         )
         raise InvalidSaga(msg)
 
@@ -189,7 +359,6 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         return self
 
 
-@final
 class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
     """A saga of any number of instructions.
 
@@ -197,7 +366,7 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
     right side.
     """
 
-    __slots__ = ("_course", "_left", "_paths", "_right", "is_async", "name")
+    __slots__ = ("_course", "_left", "_paths", "_right", "has_pivot", "is_async", "length", "name")
 
     _left: tuple[Instruction, ...] | Saga[Any, Any, Any, Any, Any]
     _right: Saga[Any, Any, Any, Any, Any] | None
@@ -205,6 +374,8 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
     _course: Course | None
     name: str
     is_async: bool
+    has_pivot: bool
+    length: int
 
     def __init__(
         self,
@@ -220,10 +391,17 @@ class Composite(Saga[A_contra, B_co, E_co, F_co, M_co]):
         put(self, "_course", None)
         put(self, "name", name)
         if isinstance(left, tuple):
-            has_async = any(instruction.is_async for instruction in left)
+            has_async, length = any(instruction.is_async for instruction in left), len(left)
+            has_pivot = any(is_step(instruction) and instruction.pivot for instruction in left)
         else:
-            has_async = left.is_async or (right is not None and right.is_async)
+            has_async, has_pivot, length = left.is_async, left.has_pivot, left.length
+            if right is not None:
+                has_async = has_async or right.is_async
+                has_pivot = has_pivot or right.has_pivot
+                length += right.length
         put(self, "is_async", has_async)
+        put(self, "has_pivot", has_pivot)
+        put(self, "length", length)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         """Refuse: a saga is immutable."""
@@ -324,14 +502,14 @@ def _write_out(saga: Composite[Any, Any, Any, Any, Any]) -> tuple[Instruction, .
 _IDENTITY: Saga[Any, Any, Any, Any, Any] = Composite(())
 
 
-def _not_a_saga(came: object) -> str:
+def _not_a_saga(came: object, operator: str = ">>") -> str:
     if inspect.iscoroutinefunction(came):
         hint = "wrap it: AsyncStep(f)"
     elif callable(came):
         hint = "wrap it: Step(f), or arrow(f) for a pure function"
     else:
         hint = "write Step(function), a saga, or identity()"
-    return f"expected a saga on each side of >>, got {type(came).__qualname__}: {hint}"
+    return f"expected a saga on each side of {operator}, got {type(came).__qualname__}: {hint}"
 
 
 def _check_function(function: object, what: str) -> None:
@@ -357,12 +535,72 @@ def _concatenate(
     return Composite(left, second)
 
 
+def _checked(given: object, operator: str) -> Saga[Any, Any, Any, Any, Any]:
+    if not isinstance(given, Saga):
+        raise InvalidSaga(_not_a_saga(given, operator))
+    saga: Saga[Any, Any, Any, Any, Any] = given
+    return saga
+
+
+def _scope(
+    saga: Saga[Any, Any, Any, Any, Any], kind: ScopeKind, skip: int = 0, step: Any = None
+) -> Saga[Any, Any, Any, Any, Any]:
+    opening: Saga[Any, Any, Any, Any, Any] = Composite((Enter(kind, saga.length),))
+    closing: Saga[Any, Any, Any, Any, Any] = Composite((Leave(skip, step),))
+    return in_a_row(opening, saga, closing)
+
+
+def fork(
+    branches: Iterable[Saga[Any, Any, Any, Any, Any]],
+    operator: str,
+    limit: int | None = None,
+    *,
+    interrupts: bool = False,
+) -> Saga[Any, Any, Any, Any, Any]:
+    """Join branches side by side.
+
+    Raises:
+        InvalidSaga: one is not a saga, or has a pivot.
+    """
+    checked = [branch_of(branch, operator) for branch in branches]
+    sizes = tuple(branch.length + 1 for branch in checked)
+    whole: Saga[Any, Any, Any, Any, Any] = Composite((Fork(sizes, limit, interrupts),))
+    for branch in checked:
+        whole = in_a_row(whole, branch, JOIN)
+    return whole
+
+
+def branch_of(given: object, operator: str) -> Saga[Any, Any, Any, Any, Any]:
+    """Give a saga that may be a branch.
+
+    Raises:
+        InvalidSaga: it is not a saga, or has a pivot.
+    """
+    saga = _checked(given, operator)
+    if saga.has_pivot:
+        msg = (
+            f"{operator} takes sagas without a pivot, and {saga!r} has one: what its siblings have "
+            "done could not be compensated after it. Put the pivot behind the branches"
+        )
+        raise InvalidSaga(msg)
+    return saga
+
+
+def in_a_row(*parts: Saga[Any, Any, Any, Any, Any]) -> Saga[Any, Any, Any, Any, Any]:
+    """Put words one after the other, as they are."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = Composite(whole, part)
+    return whole
+
+
 def _is_empty(saga: Saga[Any, Any, Any, Any, Any]) -> bool:
     return isinstance(saga, Composite) and saga.sides()[0] == ()
 
 
 _UNGUARD: Composite[Any, Any, Never, Never, Sync] = Composite((Unguard(),))
 _KEEP: Composite[Any, Any, Never, Never, Sync] = Composite((Keep(),))
+JOIN: Composite[Any, Any, Never, Never, Sync] = Composite((Join(),))
 
 
 def _pair(kept: object, value: object) -> tuple[object, object]:
@@ -375,14 +613,6 @@ def enclose(
     """Give ``combine(input, output)`` of a saga."""
     merge: Saga[Any, Any, Any, Any, Any] = Composite((Merge(combine),))
     return _concatenate(_concatenate(_KEEP, saga), merge)
-
-
-def _path_of(instruction: Instruction) -> tuple[Segment, ...] | None:
-    if isinstance(instruction, Owed):
-        return parse(instruction.path)
-    if isinstance(instruction, Promise):
-        return (Segment(instruction.step.name),)
-    return (Segment(instruction.name),) if is_step(instruction) else None
 
 
 def identity() -> Saga[A, A]:

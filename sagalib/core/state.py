@@ -1,45 +1,62 @@
 """What a run is between two replies: an immutable value, made of linked tuples.
 
-``Machine`` is the whole of it. The program is the saga's flat word of instructions; ``pc`` says
-which one is in hand. ``frames`` are the brackets that enclose it, innermost first; ``cells`` are
-the compensations owed, last completed first: one linear stack, pushed at completion and popped in
-the unwinding, which is the order that is sound without asking that steps commute (Bruni,
-Melgratti and Montanari, POPL 2005; Butler, Hoare and Ferreira, "A Trace Semantics for Long-
-Running Transactions", 2005). Every list is a linked tuple, so that a transition costs the same in
-a saga of three steps and of a million.
+``Machine`` is one strand of a run, and the whole of it as long as there is only one. The program is
+the saga's flat word of instructions; ``pc`` says which one is in hand. ``frames`` are the brackets
+that enclose it, innermost first; ``cells`` are the compensations owed, last completed first: one
+linear stack, pushed at completion and popped in the unwinding, which is the order that is sound
+without asking that steps commute (Bruni, Melgratti and Montanari, POPL 2005; Butler, Hoare and
+Ferreira, "A Trace Semantics for Long-Running Transactions", 2005). Every list is a linked tuple, so
+that a transition costs the same in a saga of three steps and of a million.
+
+``Forked`` is a run of several strands: a flat mapping, however deep branches are nested. A strand
+that has forked waits in it; each of its branches keeps the cells of its own, and where they join,
+the stacks become one again, in the order of completion.
 
 What follows a reply is decided in ``machine``, and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sagalib.core.errors import IllegalReply
-from sagalib.core.instructions import Instruction, Owed
+from sagalib.core.instructions import Each, Fork, Instruction, Owed, ScopeKind
 from sagalib.core.messages import Call, Direction
+from sagalib.core.paths import with_items
 from sagalib.core.policy import Timeout
 from sagalib.core.saga import Saga
 from sagalib.core.steps import AnyStep
 
 __all__ = [
+    "ROOT",
     "AnySaga",
+    "Backing",
     "Book",
+    "Bound",
+    "Branch",
     "Cell",
     "Compensating",
+    "Due",
     "Ended",
     "Executing",
     "Failed",
+    "Failing",
+    "Forked",
     "Frame",
+    "Going",
     "Guarded",
+    "Joining",
     "Link",
     "Machine",
     "Pausing",
+    "Place",
     "Progress",
     "Resting",
-    "Returning",
     "Saved",
+    "Scoped",
+    "State",
     "call_of",
     "direction_of",
     "oldest_first",
@@ -47,20 +64,27 @@ __all__ = [
     "path_of",
     "step_at",
     "step_of",
+    "strand_at",
+    "strands_of",
 ]
 
 AnySaga: TypeAlias = Saga[Any, Any, Any, Any, Any]
 
 
+Link: TypeAlias = "tuple[Any, Link] | None"
+
+
 class Book(NamedTuple):
-    """What stays as it is while all goes well. The lists are linked tuples, newest first.
+    """What all strands of a run share. The lists are linked tuples, newest first.
 
     After one cancel no step is called any more. After a second no pure function is either: it may
-    be what was interrupted.
+    be what was interrupted. ``answers`` is how many definite answers a path had when the latest
+    attempt of a ``retry`` began, ``heard`` what has come since. ``turn`` counts the replies while
+    there are several strands, ``interrupted`` has the forks whose branches are to stop.
+    ``entered`` counts the deadlines, ``expired`` has those that have passed.
     """
 
     saga: AnySaga
-    program: tuple[Instruction, ...]
     run_id: str
     value: object
     stop: bool
@@ -69,15 +93,40 @@ class Book(NamedTuple):
     doubts: Link = None
     failures: Link = None
     owed: Link = None
+    answers: Mapping[str, int] = MappingProxyType({})
+    heard: Link = None
+    turn: int = 0
+    interrupted: frozenset[int] = frozenset()
+    entered: int = 0
+    expired: frozenset[int] = frozenset()
 
 
-Link: TypeAlias = "tuple[Any, Link] | None"
+class Place(NamedTuple):
+    """Which word a strand follows, and what holds there.
+
+    Attributes:
+        saga: what the word is that of.
+        program: its instructions.
+        prefix: what stands before the paths of a saga that ``bind`` has brought.
+        items: the numbers of the items around, of each ``each``, outermost first.
+        forks: the strands that have forked to here, innermost first.
+        counts: whether a ``retry`` is around, so that a path may come again.
+        deadlines: the deadlines around, each a ``Due``, innermost first.
+    """
+
+    saga: AnySaga
+    program: tuple[Instruction, ...]
+    prefix: str = ""
+    items: tuple[int, ...] = ()
+    forks: Link = None
+    counts: bool = False
+    deadlines: Link = None
 
 
 class Cell(NamedTuple):
     """One thing owed: a call of the step at ``pc`` with ``value``.
 
-    Without a direction, a completed pivot, which seals what is below.
+    Without a direction, a completed pivot, which seals what is below. ``turn`` is when it came.
     """
 
     pc: int
@@ -86,6 +135,15 @@ class Cell(NamedTuple):
     answers: int
     in_doubt: bool
     below: Cell | None
+    place: Place
+    turn: int
+
+
+class Due(NamedTuple):
+    """A deadline that has been entered: the how-manieth of the run, and its seconds."""
+
+    number: int
+    seconds: float
 
 
 class Saved(NamedTuple):
@@ -102,27 +160,60 @@ class Guarded(NamedTuple):
     below: Frame | None
 
 
-class Returning(NamedTuple):
-    """The frame of ``Unwind``: where to go on, and which failures there were before."""
+class Bound(NamedTuple):
+    """The frame of ``Bind``: where to go on after the saga that it has brought."""
 
+    place: Place
     pc: int
-    failures: Link
     below: Frame | None
 
 
-Frame: TypeAlias = Saved | Guarded | Returning
+class Scoped(NamedTuple):
+    """The frame of a scope, or of ``Unwind``.
+
+    What the scope is, where it began and where it ends, the place around it, its input, what was
+    owed before it, and the number of the attempt.
+    """
+
+    scope: ScopeKind | Due | None
+    pc: int
+    after: int
+    place: Place
+    value: object
+    floor: Cell | None
+    attempt: int
+    below: Frame | None
+
+
+class Branch(NamedTuple):
+    """The outermost frame of a branch: which strand has forked, and the number of the branch."""
+
+    parent: int
+    index: int
+    below: None = None
+
+
+Frame: TypeAlias = Saved | Guarded | Bound | Scoped | Branch
 
 
 class Failed(NamedTuple):
     """Why the saga fails; ``returned`` if a step returned the reason.
 
-    ``step`` and ``context`` are the path and the input of the call that failed.
+    ``step`` and ``context`` are the path and the input of the call that failed. ``catchable`` if a
+    scope may go on: nothing was cancelled, and all that had completed has been compensated; if
+    ``due``, only around the deadline of that number. ``others`` are the reasons of the branches to
+    the right of that one, and whether they were returned. ``stopped`` if it is only that a sibling
+    has failed.
     """
 
     reason: object
     returned: bool
     step: str | None
     context: object
+    catchable: bool = True
+    others: tuple[tuple[object, bool], ...] = ()
+    due: int | None = None
+    stopped: bool = False
 
 
 class Executing(NamedTuple):
@@ -145,13 +236,9 @@ class Pausing(NamedTuple):
 
 
 class Compensating(NamedTuple):
-    """A compensate or settle is asked for; the unwinding ends at ``floor``.
-
-    ``interrupted`` if this attempt was once.
-    """
+    """A compensate or settle is asked for; ``interrupted`` if this attempt was once."""
 
     failed: Failed
-    floor: Cell | None
     attempt: int
     answers: int
     interrupted: bool
@@ -164,9 +251,38 @@ class Resting(NamedTuple):
     """
 
     failed: Failed
-    floor: Cell | None
     attempt: int
     answers: int
+
+
+class Backing(NamedTuple):
+    """The pause before the next attempt of a ``retry``, whose frame is the innermost."""
+
+    failed: Failed
+
+
+class Joining(NamedTuple):
+    """Branches go on: ``begun`` of as many as there are ``inputs``; the ended ones, newest first.
+
+    ``inputs`` are where each begins, its items, and its value.
+    """
+
+    fork: Fork | Each
+    inputs: tuple[tuple[int, tuple[int, ...], object], ...]
+    begun: int
+    running: int
+    ended: Link
+    has_failed: bool
+
+
+class Failing(NamedTuple):
+    """On the way to what is owed next; nothing is asked for, and no reply is waited for."""
+
+    failed: Failed
+
+
+class Going(NamedTuple):
+    """On the way to the next step; nothing is asked for, and no reply is waited for."""
 
 
 class Ended(NamedTuple):
@@ -178,11 +294,13 @@ class Ended(NamedTuple):
     failed: Failed | None
 
 
-Progress: TypeAlias = Executing | Pausing | Compensating | Resting | Ended
+Progress: TypeAlias = (
+    Executing | Pausing | Backing | Compensating | Resting | Joining | Failing | Going | Ended
+)
 
 
 class Machine(NamedTuple):
-    """One run of a saga, between two replies.
+    """One strand of a run, between two replies.
 
     ``function(value)`` is the call asked for; ``None`` in a pause and at the end.
     """
@@ -195,16 +313,51 @@ class Machine(NamedTuple):
     progress: Progress
     function: Callable[[Any], Any] | None
     timeout: Timeout
+    place: Place
+
+
+class Forked(NamedTuple):
+    """A run of several strands: those that ask, and those that wait for their branches.
+
+    ``book`` is that of all; the one in a strand is as old as its latest reply. ``following`` is the
+    number of the next strand.
+    """
+
+    book: Book
+    strands: Mapping[int, Machine]
+    following: int
+
+
+State: TypeAlias = Machine | Forked
+
+ROOT: Final = 0
+"""The strand with which a run begins, and ends."""
+
+
+def strands_of(state: State) -> Mapping[int, Machine]:
+    """Give the strands that ask for something, or have ended, by their numbers."""
+    if isinstance(state, Machine):
+        return {ROOT: state}
+    return {
+        at: strand for at, strand in state.strands.items() if type(strand.progress) is not Joining
+    }
+
+
+def strand_at(state: State, at: int) -> Machine | None:
+    """Give the strand ``at``, if it goes on."""
+    if isinstance(state, Machine):
+        return state if at == ROOT else None
+    return state.strands.get(at)
 
 
 def path_of(machine: Machine) -> str:
     """Give the rendered path of the step in hand."""
-    return path_at(machine.book, machine.pc)
+    return path_at(machine.place, machine.pc)
 
 
 def step_of(machine: Machine) -> AnyStep:
     """Give the step in hand."""
-    return step_at(machine.book, machine.pc)
+    return step_at(machine.place, machine.pc)
 
 
 def direction_of(machine: Machine) -> Direction:
@@ -222,7 +375,7 @@ def call_of(machine: Machine, deadline: int | None) -> Call:
     earlier run owes keeps the run id and the path of that run, and goes on counting.
     """
     progress = machine.progress
-    if isinstance(progress, (Pausing, Resting, Ended)):
+    if not isinstance(progress, (Executing, Compensating)):
         msg = f"a call is described while it is asked for; the machine is {type(progress).__name__}"
         raise IllegalReply(msg)
     path = path_of(machine)
@@ -240,22 +393,25 @@ def call_of(machine: Machine, deadline: int | None) -> Call:
 
 
 def _origin(machine: Machine) -> str:
-    instruction = machine.book.program[machine.pc]
+    instruction = machine.place.program[machine.pc]
     if isinstance(instruction, Owed):
         return f"{instruction.run_id}/{instruction.path}"
     return f"{machine.book.run_id}/{path_of(machine)}"
 
 
-def step_at(book: Book, pc: int) -> AnyStep:
+def step_at(place: Place, pc: int) -> AnyStep:
     """Give the step of an instruction that makes calls."""
-    instruction: Any = book.program[pc]
+    instruction: Any = place.program[pc]
     step: AnyStep = instruction if instruction.is_step else instruction.step
     return step
 
 
-def path_at(book: Book, pc: int) -> str:
+def path_at(place: Place, pc: int) -> str:
     """Give the rendered path of an instruction that makes calls."""
-    return book.saga.paths[pc] or ""
+    path = place.saga.paths[pc] or ""
+    if not (place.items or place.prefix):
+        return path
+    return place.prefix + with_items(path, place.items)
 
 
 def oldest_first(link: Link) -> list[Any]:

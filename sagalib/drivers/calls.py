@@ -17,7 +17,7 @@ from uuid import uuid4
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoCurrentCall, RunIdInUse, shown
 from sagalib.core.events import Event
 from sagalib.core.functions import is_coroutine_function, name_of
-from sagalib.core.history import Entry, answered, asked, at, opening
+from sagalib.core.history import Entry, answered, asked, opening, since_epoch
 from sagalib.core.messages import Call, Unknown, Woke
 from sagalib.core.outcomes import Cancelled, Outcome, Raised
 from sagalib.core.paths import check_run_id
@@ -231,15 +231,21 @@ class Audience:
 
     def opened(self, machine: Machine, at_ns: int | None) -> None:
         """Tell of the beginning."""
-        self._tell(opening(machine, at(at_ns, self._epoch)))
+        self._tell(opening(machine, since_epoch(at_ns, self._epoch)))
 
     def asked(self, machine: Machine, at_ns: int | None) -> None:
         """Tell that a call is about to be made."""
-        self._tell([asked(machine, at(at_ns, self._epoch))])
+        self._tell([asked(machine, since_epoch(at_ns, self._epoch))])
 
     def answered(self, entry: Entry) -> None:
         """Tell of a reply."""
-        told = answered(entry.before, entry.reply, entry.after, at(entry.ended, self._epoch))
+        told = answered(
+            entry.before,
+            entry.reply,
+            entry.after,
+            since_epoch(entry.ended, self._epoch),
+            entry.at,
+        )
         self._tell(told)
 
     def _tell(self, events: Iterable[Event]) -> None:

@@ -1,8 +1,8 @@
 """``explore``: every way in which the calls of a saga can be answered, one run after the other.
 
 A machine is a value, so a run can be forked at every call: the machine before it is kept, and takes
-each of the answers in turn. No step is called. A saga is a sequence, so the answers are all that
-can differ from run to run: there is one order of the calls for each choice of answers.
+each of the answers in turn. No step is called. While there are several branches, each of those that
+wait for an answer may be the next to get one: every order is walked.
 """
 
 from __future__ import annotations
@@ -15,21 +15,25 @@ from returns.result import Failure, Success
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, shown
-from sagalib.core.history import History, Trace, conclude, taken_in
+from sagalib.core.history import History, Trace, begun, conclude, taken_in
 from sagalib.core.messages import Call, Cancel, Late
 from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
 from sagalib.core.paths import check_run_id
 from sagalib.core.policy import Soft, seconds_of
 from sagalib.core.saga import Saga
 from sagalib.core.state import (
+    ROOT,
     AnySaga,
     Ended,
     Executing,
+    Forked,
     Link,
     Machine,
+    State,
     call_of,
     oldest_first,
     step_of,
+    strands_of,
 )
 from sagalib.drivers.calls import WOKE, OnCompensationFailure, check
 from sagalib.drivers.simulated import Answer, check_keys, key_of, reply_to
@@ -58,10 +62,12 @@ class Schedule(Generic[B_co, E_co, F_co]):
         answers: pairs of key and answer, in the order of the calls; the keys are those of a script:
             ``"charge"``, ``"charge:compensate"``, ``"charge:settle"``.
         outcome: how the run ended, with its log.
+        order: which branch went on, each time that several could: a schedule for ``simulate``.
     """
 
     answers: tuple[tuple[str, Answer], ...]
     outcome: Outcome[B_co, E_co, F_co]
+    order: tuple[int, ...] = ()
 
     @property
     def script(self) -> dict[str, list[Answer]]:
@@ -75,13 +81,16 @@ class Schedule(Generic[B_co, E_co, F_co]):
 class _Fork(NamedTuple):
     """A machine and an answer that it has not taken yet; at the beginning of a run there is none.
 
-    ``taken`` are the keys and answers up to this one, newest first.
+    ``taken`` are the keys and answers up to this one, ``chosen`` the branches, newest first; ``at``
+    is the strand that the answer is for.
     """
 
-    machine: Machine
+    state: State
     answer: Answer | None
     trace: Trace
     taken: Link
+    chosen: Link = None
+    at: int = ROOT
 
     @property
     def answers(self) -> tuple[tuple[str, Answer], ...]:
@@ -150,24 +159,38 @@ class Exploration(Generic[B, E, F]):
 
     def _walked(self, fork: _Fork) -> Schedule[B, E, F] | None:
         """Follow a fork to the next call, whose answers wait then, or to the end."""
-        machine, trace = fork.machine, fork.trace
+        state, trace = fork.state, fork.trace
         if fork.answer is not None:
-            trace = taken_in(machine, reply_to(fork.answer), None, None, trace)
-            machine = trace.after
-        if machine.function is None and not isinstance(machine.progress, Ended):
-            trace = taken_in(machine, WOKE, None, None, trace)
-            machine = trace.after
-        if isinstance(machine.progress, Ended):
+            reply = reply_to(fork.answer)
+            if isinstance(state, Forked) and not isinstance(reply, Cancel):
+                trace = begun(state, fork.at, None, trace)
+            trace = taken_in(state, reply, None, None, trace, fork.at)
+            state = trace.after
+        while (pausing := _pausing(state)) is not None:
+            trace = taken_in(state, WOKE, None, None, trace, pausing)
+            state = trace.after
+        if isinstance(state, Machine) and isinstance(state.progress, Ended):
             history = self._history()
             history.trace = trace
             outcome: Outcome[B, E, F] = conclude(history)
-            return Schedule(fork.answers, outcome)
-        key = key_of(call_of(machine, None))
-        self._waiting += [
-            _Fork(machine, answer, trace, ((key, answer), fork.taken))
-            for answer in reversed(self._answers(machine))
-        ]
+            return Schedule(fork.answers, outcome, tuple(oldest_first(fork.chosen)))
+        strands = strands_of(state)
+        for index, (at, strand) in reversed(list(enumerate(strands.items()))):
+            key = key_of(call_of(strand, None))
+            chosen = fork.chosen if len(strands) == 1 else (index, fork.chosen)
+            self._waiting += [
+                _Fork(state, answer, trace, ((key, answer), fork.taken), chosen, at)
+                for answer in reversed(self._answers(strand))
+            ]
         return None
+
+
+def _pausing(state: State) -> int | None:
+    """Give a strand that waits for the end of a pause: pauses take no time."""
+    for at, strand in strands_of(state).items():
+        if strand.function is None and not isinstance(strand.progress, Ended):
+            return at
+    return None
 
 
 def explore(

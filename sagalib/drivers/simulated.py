@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import get_ident
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -12,13 +13,24 @@ from returns.result import Result
 from typing_extensions import TypeVar
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, NoAnswer, shown
-from sagalib.core.history import History, conclude, taken_in
+from sagalib.core.history import History, begun, conclude, taken_in
+from sagalib.core.instructions import Bind
 from sagalib.core.machine import understand
 from sagalib.core.messages import Call, Cancel, Late, Refused, Reply, Unknown
 from sagalib.core.outcomes import Cancelled, Outcome, Raised, TimedOut
 from sagalib.core.paths import check_run_id
 from sagalib.core.saga import Saga
-from sagalib.core.state import AnySaga, Ended, Machine, call_of, step_of
+from sagalib.core.state import (
+    ROOT,
+    AnySaga,
+    Ended,
+    Forked,
+    Machine,
+    State,
+    call_of,
+    step_of,
+    strands_of,
+)
 from sagalib.drivers.calls import (
     CURRENT,
     NOTHING,
@@ -28,6 +40,8 @@ from sagalib.drivers.calls import (
     check,
     raised,
 )
+
+_NUMBER = re.compile(r"(?<=item)\[[0-9]+\]|(?<=~)([0-9]+)\[[0-9]+\]")
 
 __all__ = ["Answer", "Script", "check_keys", "key_of", "reply_to", "simulate"]
 
@@ -55,6 +69,7 @@ def simulate(
     *,
     run_id: str = "simulated",
     on_compensation_failure: OnCompensationFailure = "continue",
+    schedule: Sequence[int] | Callable[[int], int] | None = None,
 ) -> Outcome[B, E, F]:
     """Run ``saga`` without clock and threads.
 
@@ -73,6 +88,9 @@ def simulate(
             function that gives the answer to a ``Call``, or ``None`` to have the call made.
         run_id: the id of the run, a part of every idempotency key.
         on_compensation_failure: as for ``run``.
+        schedule: which branch goes on next, each time that several can: a number from 0, taken
+            modulo how many there are; numbers one after the other, or a function of how many. The
+            first, if left out or used up.
 
     Raises:
         NoAnswer: the script has no answer for a call of an async step.
@@ -90,18 +108,45 @@ def simulate(
     # For ty a mapping might be a function too.
     answer: Callable[[Call], Answer | None]
     answer = script if callable(script) else _from_table(script, saga)  # ty: ignore[invalid-assignment]
+    choose = _chooser(schedule)
     history = History(saga, value, check_run_id(run_id), on_compensation_failure == "stop")
-    machine = history.start
+    state = history.start
     token = CURRENT.set(None)
     try:
-        while not isinstance(machine.progress, Ended):
-            reply = WOKE if machine.function is None else _reply(machine, answer)
-            history.trace = taken_in(machine, reply, None, None, history.trace)
-            machine = history.end
+        while isinstance(state, Forked) or not isinstance(state.progress, Ended):
+            at, strand = _next(state, choose)
+            reply = WOKE if strand.function is None else _reply(strand, answer)
+            if isinstance(state, Forked) and strand.function and not isinstance(reply, Cancel):
+                history.trace = begun(state, at, None, history.trace)
+            history.trace = taken_in(state, reply, None, None, history.trace, at)
+            state = history.end
     finally:
         CURRENT.reset(token)
     outcome: Outcome[B, E, F] = conclude(history)
     return outcome
+
+
+def _chooser(schedule: Sequence[int] | Callable[[int], int] | None) -> Callable[[int], int]:
+    """Give what chooses one of so many strands."""
+    if callable(schedule):
+        return schedule
+    given: Any = schedule or ()
+    if not isinstance(given, Iterable):
+        msg = (
+            "a schedule is a list of numbers, or a function of how many branches can go on; "
+            f"got {type(given).__qualname__}: write schedule=[0, 1, 1]"
+        )
+        raise InvalidSaga(msg)
+    numbers: Iterator[int] = iter(given)
+    return lambda _: next(numbers, 0)
+
+
+def _next(state: State, choose: Callable[[int], int]) -> tuple[int, Machine]:
+    """Give the strand that goes on next."""
+    if isinstance(state, Machine):
+        return ROOT, state
+    ready = list(strands_of(state).items())
+    return ready[choose(len(ready)) % len(ready)] if len(ready) > 1 else ready[0]
 
 
 def key_of(call: Call) -> str:
@@ -117,8 +162,16 @@ def check_keys(table: Mapping[str, Sequence[Answer]], saga: AnySaga) -> None:
     """
     paths = [path for path in saga.paths if path is not None]
     known = {f"{path}{suffix}" for path in paths for suffix in ("", ":compensate", ":settle")}
+    brought = tuple(
+        f"{path}/"
+        for path, made in zip(saga.paths, saga.instructions, strict=True)
+        if isinstance(made, Bind)
+    )
     for key, answers in table.items():
-        if key not in known:
+        template = _NUMBER.sub("[]", key) if isinstance(key, str) else key
+        if key not in known and template not in known and not (
+            brought and template.startswith(brought)
+        ):
             msg = (
                 f"a script answers the calls of {', '.join(paths[:10])}, also :compensate and "
                 f":settle; got {shown(key)}. Write one of these paths"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sagalib.core.machine import TRANSITIONS, Transition
+from sagalib.core.strand import TRANSITIONS, Transition
 from sagalib.core.state import Ended, Failed, Machine, Progress
 
 

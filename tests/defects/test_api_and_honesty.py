@@ -40,7 +40,7 @@ from sagalib import (
     stage,
     step,
 )
-from sagalib.core.machine import Transition
+from sagalib.core.strand import Transition
 from sagalib.core.state import Executing, Machine
 from tests.defects.colours import (
     ASYNC,
@@ -279,7 +279,7 @@ def test_defect_22_planted_way_back(colour: Colour) -> None:
         return way_back
 
     with (
-        planted("sagalib.core.machine", "_fail", oldest_first),
+        planted("sagalib.core.strand", "_fail", oldest_first),
         planted("sagalib.drivers.sync", "way_back", oldest_first_on_course),
         notices(),
     ):
@@ -352,9 +352,9 @@ def test_defect_23_planted() -> None:
 
     def tainting(true: Transition) -> Transition:
         def transition(machine: Machine, reply: Any) -> Machine:
-            instruction: Any = machine.book.program[machine.pc]
+            instruction: Any = machine.place.program[machine.pc]
             if instruction.pivot:
-                tainted.append(machine.book.program)
+                tainted.append(machine.place.program)
             return true(machine, reply)
 
         return transition
@@ -362,7 +362,7 @@ def test_defect_23_planted() -> None:
     def sealed(true: Transition) -> Transition:
         return lambda machine, reply: (
             ended(machine, reply.failure())
-            if machine.book.program in tainted
+            if machine.place.program in tainted
             else true(machine, reply)
         )
 

@@ -29,7 +29,7 @@ from sagalib import (
     run,
     run_async,
 )
-from sagalib.core.machine import CANCELLED, Transition
+from sagalib.core.strand import CANCELLED, Transition
 from sagalib.core.messages import Direction, Unknown
 from sagalib.core.state import Cell, Compensating, Executing, Machine
 from tests.defects.colours import ASYNC, SYNC, AnySaga, Colour, World, both_colours
@@ -138,7 +138,7 @@ def test_defect_02_gather_shows_the_cancellation() -> None:
 
 def succeeding(_: Transition) -> Transition:
     """Plant: no answer is taken for success."""
-    succeeded: Transition = true_one("sagalib.core.machine", "_succeeded")
+    succeeded: Transition = true_one("sagalib.core.strand", "_succeeded")
     return lambda machine, _: succeeded(machine, Success(None))
 
 
@@ -407,7 +407,7 @@ def test_defect_06_a_failed_compensation_is_an_outcome_of_its_own(colour: Colour
 
 def hiding(_: Transition) -> Transition:
     """Plant: a failed compensation counts as done."""
-    made_up_for: Transition = true_one("sagalib.core.machine", "_made_up_for")
+    made_up_for: Transition = true_one("sagalib.core.strand", "_made_up_for")
     return made_up_for
 
 
@@ -538,6 +538,8 @@ def taking_the_input(true: Transition) -> Transition:
             answers=1,
             in_doubt=False,
             below=machine.cells,
+            place=machine.place,
+            turn=0,
         )
         return after._replace(cells=owed) if after.cells is not machine.cells else after
 
@@ -638,7 +640,7 @@ def skipping_pure_failures(true: Any) -> Any:
 @pytest.mark.parametrize("where", ["map", "map of the step", "contramap"])
 def test_defect_09_planted(colour: Colour, where: str) -> None:
     """A planted failure between the steps that undoes nothing is noticed."""
-    with planted("sagalib.core.machine", "_fail", skipping_pure_failures), notices():
+    with planted("sagalib.core.strand", "_fail", skipping_pure_failures), notices():
         check_outside(colour, OUTSIDE[where])
 
 
@@ -709,7 +711,7 @@ def test_defect_11_an_async_call_is_awaited_before_the_way_back() -> None:
 
 def reporting_clean(_: Transition) -> Transition:
     """Plant: a timeout is taken for an answer that nothing happened."""
-    was_refused: Transition = true_one("sagalib.core.machine", "_was_refused")
+    was_refused: Transition = true_one("sagalib.core.strand", "_was_refused")
     return was_refused
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from sagalib.core.events import Event
-from sagalib.core.machine import TRANSITIONS
+from sagalib.core.strand import TRANSITIONS
 from tests.laws.interpreters import Case, by_machine, by_run
 from tests.laws.strategies import ANY, FORMS, JOININGS, RETRIES, TIMEOUTS, WRAPPINGS, cases
 from tests.laws.terms import Failing, Joined, Left, Pure, StepTerm, Wrapped, parts_of

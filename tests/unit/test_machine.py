@@ -40,6 +40,7 @@ from sagalib.core.state import (
     Guarded,
     Machine,
     Pausing,
+    Place,
     Resting,
     Saved,
 )
@@ -90,12 +91,32 @@ class Run:
 
 def machine(saga: AnySaga, *state: Any, **book: Any) -> Machine:
     """Give a machine on ``saga`` with the rest of its fields, and what its book has noted."""
-    noted = Book(saga, saga.instructions, "run", "x", book.pop("stop", False), **book)
-    return Machine(noted, *state)
+    place = Place(saga, saga.instructions)
+    if "owed" in book:
+        book["owed"] = (placed(book["owed"][0], place), None)
+    noted = Book(saga, "run", "x", book.pop("stop", False), **book)
+    pc, value, frames, cells, progress, function, timeout = state
+    failed = isinstance(progress, Ended) and progress.failed is not None
+    there: Any = None if failed else place
+    return Machine(
+        noted, pc, value, frames, placed(cells, place), progress, function, timeout, there
+    )
+
+
+def cell(*parts: Any) -> Cell:
+    """Give a cell whose place is that of its machine."""
+    there: Any = None
+    return Cell(*parts, there, 0)
+
+
+def placed(cells: Cell | None, place: Place) -> Cell | None:
+    """Give cells at a place."""
+    return cells and cells._replace(place=place, below=placed(cells.below, place))
 
 
 NO = Failed("no", True, "b", 1)
-OWED_A = Cell(0, 1, COMPENSATE, 1, False, None)
+DIRTY = NO._replace(catchable=False)
+OWED_A = cell(0, 1, COMPENSATE, 1, False, None)
 
 STATES: dict[str, tuple[Run, Machine]] = {
     "the beginning": (
@@ -113,7 +134,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             1,
             1,
             None,
-            Cell(0, 1, COMPENSATE, 2, False, None),
+            cell(0, 1, COMPENSATE, 2, False, None),
             Executing(1, 0, False),
             pass_on,
             None,
@@ -126,7 +147,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             2,
             2,
             None,
-            Cell(1, None, None, 0, False, OWED_A),
+            cell(1, None, None, 0, False, OWED_A),
             Executing(1, 0, False),
             pass_on,
             None,
@@ -162,7 +183,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             1,
             "x",
             None,
-            Cell(0, "x", COMPENSATE, 0, False, None),
+            cell(0, "x", COMPENSATE, 0, False, None),
             Executing(1, 0, False),
             pass_on,
             Soft(5.0),
@@ -175,8 +196,8 @@ STATES: dict[str, tuple[Run, Machine]] = {
             0,
             "late",
             None,
-            Cell(0, "late", COMPENSATE, 2, False, None),
-            Compensating(Failed(TimedOut(5.0), False, "a", "x"), None, 1, 2, False),
+            cell(0, "late", COMPENSATE, 2, False, None),
+            Compensating(Failed(TimedOut(5.0), False, "a", "x"), 1, 2, False),
             undo,
             None,
         ),
@@ -188,8 +209,8 @@ STATES: dict[str, tuple[Run, Machine]] = {
             0,
             "late",
             None,
-            Cell(0, "late", COMPENSATE, 1, False, None),
-            Compensating(Failed(TimedOut(4.0), False, "a", "x"), None, 1, 1, False),
+            cell(0, "late", COMPENSATE, 1, False, None),
+            Compensating(Failed(TimedOut(4.0), False, "a", "x"), 1, 1, False),
             undo,
             None,
         ),
@@ -201,8 +222,8 @@ STATES: dict[str, tuple[Run, Machine]] = {
             0,
             "late",
             None,
-            Cell(0, "late", COMPENSATE, 1, False, None),
-            Compensating(Failed(TimedOut(0.0), False, "b", "x"), None, 1, 1, False),
+            cell(0, "late", COMPENSATE, 1, False, None),
+            Compensating(Failed(TimedOut(0.0), False, "b", "x"), 1, 1, False),
             undo,
             None,
         ),
@@ -213,7 +234,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
     ),
     "a failure": (
         Run(A >> B, Success(1), Failure("no")),
-        machine(A >> B, 0, 1, None, OWED_A, Compensating(NO, None, 1, 1, False), undo, 3.0),
+        machine(A >> B, 0, 1, None, OWED_A, Compensating(NO, 1, 1, False), undo, 3.0),
     ),
     "a failure of the first step": (
         Run(A, Failure("no")),
@@ -252,8 +273,8 @@ STATES: dict[str, tuple[Run, Machine]] = {
             0,
             "x",
             None,
-            Cell(0, "x", SETTLE, 1, True, None),
-            Compensating(Failed(LOST, False, "a", "x"), None, 1, 1, False),
+            cell(0, "x", SETTLE, 1, True, None),
+            Compensating(Failed(LOST, False, "a", "x"), 1, 1, False),
             ask,
             3.0,
         ),
@@ -274,7 +295,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             1,
             None,
             OWED_A,
-            Compensating(Failed(Cancelled(), False, None, 1), None, 1, 1, False),
+            Compensating(Failed(Cancelled(), False, None, 1, False), 1, 1, False),
             undo,
             3.0,
             cancels=1,
@@ -288,7 +309,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(Failed(Cancelled(), False, "a", "x")),
+            Ended(Failed(Cancelled(), False, "a", "x", False)),
             None,
             None,
             cancels=1,
@@ -302,8 +323,8 @@ STATES: dict[str, tuple[Run, Machine]] = {
             0,
             "x",
             None,
-            Cell(0, "x", SETTLE, 0, True, None),
-            Compensating(Failed(Cancelled(), False, "a", "x"), None, 1, 0, False),
+            cell(0, "x", SETTLE, 0, True, None),
+            Compensating(Failed(Cancelled(), False, "a", "x", False), 1, 0, False),
             ask,
             3.0,
             cancels=1,
@@ -321,7 +342,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             1,
             None,
             OWED_A,
-            Compensating(Failed(Cancelled(), False, None, 1), None, 1, 1, False),
+            Compensating(Failed(Cancelled(), False, None, 1, False), 1, 1, False),
             undo,
             3.0,
             cancels=1,
@@ -341,7 +362,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(Failed(Cancelled(), False, "a", "x")),
+            Ended(Failed(Cancelled(), False, "a", "x", False)),
             None,
             None,
             cancels=2,
@@ -355,7 +376,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(Failed(Cancelled(), False, "a", "x")),
+            Ended(Failed(Cancelled(), False, "a", "x", False)),
             None,
             None,
             doubts=("a", None),
@@ -377,11 +398,11 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(NO),
+            Ended(DIRTY),
             None,
             None,
             failures=(CompensationFailed("a", "stuck"), None),
-            owed=(Cell(0, 1, COMPENSATE, 2, False, None), None),
+            owed=(cell(0, 1, COMPENSATE, 2, False, None), None),
         ),
     ),
     "a failed compensation under stop": (
@@ -392,13 +413,13 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(NO),
+            Ended(DIRTY),
             None,
             None,
             stop=True,
             halted=True,
             failures=(CompensationFailed("a", "stuck"), None),
-            owed=(Cell(0, 1, COMPENSATE, 2, False, None), None),
+            owed=(cell(0, 1, COMPENSATE, 2, False, None), None),
         ),
     ),
     "a failed settle": (
@@ -409,11 +430,11 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(Failed(LOST, False, "a", "x")),
+            Ended(Failed(LOST, False, "a", "x", False)),
             None,
             None,
             failures=(CompensationFailed("a", "unknown"), None),
-            owed=(Cell(0, "x", SETTLE, 1, True, None), None),
+            owed=(cell(0, "x", SETTLE, 1, True, None), None),
             doubts=("a", None),
         ),
     ),
@@ -424,8 +445,8 @@ STATES: dict[str, tuple[Run, Machine]] = {
             2,
             None,
             None,
-            Cell(0, None, None, 0, False, None),
-            Ended(NO),
+            cell(0, None, None, 0, False, None),
+            Ended(DIRTY),
             None,
             None,
             halted=True,
@@ -440,7 +461,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(NO),
+            Ended(DIRTY),
             None,
             None,
             failures=(CompensationFailed("a", LOST), None),
@@ -449,7 +470,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
     ),
     "an interrupted compensation": (
         Run(A >> B, Success(1), Failure("no"), Unknown(Cancelled())),
-        machine(A >> B, 0, 1, None, OWED_A, Compensating(NO, None, 1, 1, True), undo, 3.0),
+        machine(A >> B, 0, 1, None, OWED_A, Compensating(NO, 1, 1, True), undo, 3.0),
     ),
     "a compensation that is interrupted twice": (
         Run(A >> B, Success(1), Failure("no"), *[Unknown(Cancelled())] * 2),
@@ -459,7 +480,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             None,
-            Ended(NO),
+            Ended(DIRTY),
             None,
             None,
             failures=(CompensationFailed("a", Cancelled()), None),
@@ -468,15 +489,15 @@ STATES: dict[str, tuple[Run, Machine]] = {
     ),
     "a compensation that is tried again": (
         Run(STUBBORN >> B, Success(1), Failure("no"), Unknown(Cancelled()), Failure("stuck")),
-        machine(STUBBORN >> B, 0, 1, None, OWED_A, Compensating(NO, None, 2, 2, False), undo, 3.0),
+        machine(STUBBORN >> B, 0, 1, None, OWED_A, Compensating(NO, 2, 2, False), undo, 3.0),
     ),
     "a rest": (
         Run(PATIENT >> B, Success(1), Failure("no"), Failure("stuck")),
-        machine(PATIENT >> B, 0, 1, None, OWED_A, Resting(NO, None, 1, 2), None, None),
+        machine(PATIENT >> B, 0, 1, None, OWED_A, Resting(NO, 1, 2), None, None),
     ),
     "the end of a rest": (
         Run(PATIENT >> B, Success(1), Failure("no"), Failure("stuck"), Woke()),
-        machine(PATIENT >> B, 0, 1, None, OWED_A, Compensating(NO, None, 2, 2, False), undo, 3.0),
+        machine(PATIENT >> B, 0, 1, None, OWED_A, Compensating(NO, 2, 2, False), undo, 3.0),
     ),
     "the end of a rest before a settle": (
         Run(PATIENT, Unknown(LOST), Unknown(LOST), Woke()),
@@ -485,20 +506,20 @@ STATES: dict[str, tuple[Run, Machine]] = {
             0,
             "x",
             None,
-            Cell(0, "x", SETTLE, 0, True, None),
-            Compensating(Failed(LOST, False, "a", "x"), None, 2, 0, False),
+            cell(0, "x", SETTLE, 0, True, None),
+            Compensating(Failed(LOST, False, "a", "x"), 2, 0, False),
             ask,
             3.0,
         ),
     ),
     "a cancel in a rest": (
         Run(PATIENT >> B, Success(1), Failure("no"), Failure("stuck"), Cancel()),
-        machine(PATIENT >> B, 0, 1, None, OWED_A, Resting(NO, None, 1, 2), None, None, cancels=1),
+        machine(PATIENT >> B, 0, 1, None, OWED_A, Resting(NO, 1, 2), None, None, cancels=1),
     ),
     "a cancel on the way back": (
         Run(A >> B, Success(1), Failure("no"), Cancel(in_flight=True)),
         machine(
-            A >> B, 0, 1, None, OWED_A, Compensating(NO, None, 1, 1, False), undo, 3.0, cancels=1
+            A >> B, 0, 1, None, OWED_A, Compensating(NO, 1, 1, False), undo, 3.0, cancels=1
         ),
     ),
     "a cancel after the end": (
@@ -535,7 +556,7 @@ def test_after_two_cancels_pure_functions_are_not_called() -> None:
     cancels = [Cancel(in_flight=True)] * 2
     given = Run(A.map(called.append), *cancels, Success(1)).machine()
 
-    expected = Compensating(Failed(Cancelled(), False, None, 1), None, 1, 1, False)
+    expected = Compensating(Failed(Cancelled(), False, None, 1, False), 1, 1, False)
     assert (expected, []) == (given.progress, called)
 
 
@@ -708,7 +729,7 @@ def test_an_unwinding_begins_with_the_reason_for_which_it_is_owed() -> None:
     progress: Any = Run(residual).machine().progress
 
     assert Failed("x+r", False, None, None) == progress.failed
-    assert (None, 1, 2, False) == progress[1:]
+    assert (1, 2, False) == progress[1:]
 
 
 def test_an_unwinding_that_fails_in_the_middle_fails_the_saga() -> None:
