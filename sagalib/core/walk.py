@@ -16,11 +16,13 @@ class WayBack(NamedTuple):
 
     Attributes:
         calls: compensations and their arguments, in order.
+        steps: those that they make up for, in the same order.
         reason: the error that the step returned.
         step: its path.
     """
 
     calls: list[tuple[Callable[[Any], Any], Any]]
+    steps: list[Any]
     reason: object
     step: str | None
 
@@ -40,13 +42,15 @@ def way_back(past: History) -> WayBack | None:
     if pc > back or step.retries.times or step.settle is not None:
         return None
     calls: list[tuple[Callable[[Any], Any], Any]] = []
+    steps: list[Any] = []
     for at in range(pc - 1, -1, -1):
         step = word[at]
         if step.is_step:
             if step.compensate is not None:
                 calls.append((step.compensate, completed[0].unwrap()))
+                steps.append(step)
             completed = completed[2]
-    return WayBack(calls, failed.failure(), past.saga.paths[pc])
+    return WayBack(calls, steps, failed.failure(), past.saga.paths[pc])
 
 
 def _place_of_call(past: History, earlier: Any) -> int:

@@ -12,10 +12,11 @@ from typing_extensions import TypeVar, override
 from sagalib.core.history import Ahead, History, Known, conclude
 from sagalib.core.instructions import Keep
 from sagalib.core.messages import SUCCESS, Unknown, late
-from sagalib.core.outcomes import Outcome, TimedOut, went_through
+from sagalib.core.outcomes import Outcome, TimedOut, went_back, went_through
 from sagalib.core.policy import SECOND_NS, Soft, seconds_of
 from sagalib.core.saga import Async, Saga
 from sagalib.core.state import Machine, call_of, step_of
+from sagalib.core.walk import WayBack, way_back
 from sagalib.drivers.calls import (
     CURRENT,
     NOTHING,
@@ -150,16 +151,24 @@ async def to_the_end(
     make = make or AsyncRun
     run: AsyncRun | None = None
     outcome: Outcome[Any, Any, Any] | None = None
+    followed: Outcome[Any, Any, Any] | _Turned | None = None
     task: Any = asyncio.current_task() or _NO_TASK
     asked = task.cancelling()
     try:
         if audience is None:
             try:
-                outcome = await _follow(past, watchdog, task)
+                followed = await _follow(past, watchdog, task)
             except BaseException as interrupt:
                 if _is_closing(interrupt):
                     raise
                 interrupts.append(interrupt)
+            if isinstance(followed, _Turned):
+                back = _follow_back(past, followed, watchdog, task, asked, interrupts)
+                # Between plain calls nothing can be cut.
+                outcome = await (_shielded(back, interrupts) if followed.is_async else back)
+                del back
+            else:
+                outcome = followed
         if outcome is None:
             run = make(past, audience, watchdog, dice, interrupts, cancelling=asked)
             outcome = await run.turns()
@@ -173,7 +182,7 @@ async def to_the_end(
         if run is not None:
             run.close()
         # As in ``run``: no ring of frames and exceptions is to stay; a task holds what it raised.
-        del past, run, outcome, task, audience, make
+        del past, run, outcome, followed, task, audience, make
 
 
 class _NoTask:
@@ -215,9 +224,21 @@ class _CallOnCourse(NamedTuple):
         return past.asking(self.calling, self.began), self.began
 
 
+class _Turned(NamedTuple):
+    """A failure on the course: its way back, and the ``outcome`` if all goes well there."""
+
+    back: WayBack
+    outcome: Outcome[Any, Any, Any]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the way back suspends."""
+        return any([step.is_async for step in self.back.steps])
+
+
 async def _follow(  # noqa: C901 - every line of it is in every run
     past: History, watchdog: Watchdog, task: Any
-) -> Outcome[Any, Any, Any] | None:
+) -> Outcome[Any, Any, Any] | _Turned | None:
     """Follow the course of the saga there; give the outcome if nothing is left to decide.
 
     The way back is not followed: it is for a task of its own.
@@ -244,7 +265,10 @@ async def _follow(  # noqa: C901 - every line of it is in every run
                 if task.cancelling() > asked:
                     return None  # the step has swallowed its cancellation
                 if type(returned) is not SUCCESS or ended - began > instruction.limit:
-                    return None
+                    back = way_back(past)
+                    if back is None:
+                        return None
+                    return _Turned(back, went_back(back.reason, back.step, value, past))
                 began, value = ended, returned.unwrap()
             elif type(instruction) is Keep:
                 kept = (value, kept)
@@ -261,6 +285,75 @@ async def _follow(  # noqa: C901 - every line of it is in every run
     finally:
         del task
     return None
+
+
+async def _follow_back(
+    past: History,
+    turned: _Turned,
+    watchdog: Watchdog,
+    caller: Any,
+    asked: int,
+    interrupts: list[BaseException],
+) -> Outcome[Any, Any, Any] | None:
+    """Follow the way back; give the outcome if nothing is left to decide.
+
+    What interrupts it is noted here, for it may be in a task of its own: but not what cancels that.
+    """
+    now = watchdog.clock.now_ns
+    task: Any = asyncio.current_task()
+    ahead: Any = past.ahead
+    past.now = began = now()  # that task begins when the loop turns
+    try:
+        for step, (compensate, argument) in zip(turned.back.steps, turned.back.calls, strict=True):
+            past.calling = ahead
+            CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None)))
+            returned: Any = compensate(argument)
+            if step.is_async:
+                seconds = seconds_of(step.compensation_timeout)
+                if seconds is not None:
+                    returned = _within(watchdog, seconds, began, returned, task)
+                returned = await returned
+            past.ahead = ahead = (returned, began, ahead)
+            past.now = began = now()
+            if type(returned) is not SUCCESS or caller.cancelling() > asked:
+                return None
+        return turned.outcome
+    except BaseException as interrupt:
+        if _is_closing(interrupt):
+            raise
+        if isinstance(interrupt, Exception) and past.calling is past.ahead:
+            past.ahead = (Known(Unknown(raised(interrupt))), past.now, past.ahead)
+            past.now = now()
+        elif not isinstance(interrupt, asyncio.CancelledError):
+            interrupts.append(interrupt)
+        return None
+    finally:
+        del past, turned, ahead, task, caller  # as at the end of a run
+
+
+async def _shielded(
+    called: Coroutine[Any, Any, B], interrupts: list[BaseException]
+) -> B | None:
+    """Await a call in a task of its own, however often this task is cancelled.
+
+    Give ``None`` if that task was cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    woken = loop.create_future()
+
+    def wake(_: object) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    shielded = loop.create_task(called)
+    shielded.add_done_callback(wake)
+    while not shielded.done():
+        try:
+            await woken
+        except asyncio.CancelledError as cancelled:
+            interrupts.append(cancelled)
+            woken = loop.create_future()
+    return None if shielded.cancelled() else shielded.result()
 
 
 async def _within(
@@ -349,14 +442,7 @@ class AsyncRun(Turns):
 
     async def unwind_shielded(self) -> None:
         """Unwind in a task of its own; wait for it however often this task is cancelled."""
-        unwinding = asyncio.create_task(self.unwind())
-        while not unwinding.done():
-            try:
-                await asyncio.wait((unwinding,))
-            except asyncio.CancelledError as cancelled:
-                self.interrupts.append(cancelled)
-        if not unwinding.cancelled():
-            unwinding.result()
+        await _shielded(self.unwind(), self.interrupts)
 
     async def unwind(self) -> None:
         """Go all the way back."""
