@@ -233,15 +233,15 @@ class _Turned(NamedTuple):
     @property
     def is_async(self) -> bool:
         """Whether the way back suspends."""
-        return any([step.is_async for step in self.back.steps])
+        return any(step.is_async for step in self.back.steps)
 
 
-async def _follow(  # noqa: C901 - every line of it is in every run
+async def _follow(  # noqa: C901, PLR0912 - every line of it is in every run
     past: History, watchdog: Watchdog, task: Any
 ) -> Outcome[Any, Any, Any] | _Turned | None:
     """Follow the course of the saga there; give the outcome if nothing is left to decide.
 
-    The way back is not followed: it is for a task of its own.
+    The way back is not followed here, but told: it may be for a task of its own.
     """
     word, is_whole, _ = past.saga.course
     value: Any = past.value
@@ -287,7 +287,7 @@ async def _follow(  # noqa: C901 - every line of it is in every run
     return None
 
 
-async def _follow_back(
+async def _follow_back(  # noqa: PLR0917 - what both ways share
     past: History,
     turned: _Turned,
     watchdog: Watchdog,
@@ -317,10 +317,8 @@ async def _follow_back(
             past.now = began = now()
             if type(returned) is not SUCCESS or caller.cancelling() > asked:
                 return None
-        return turned.outcome
+        return turned.outcome  # noqa: TRY300 - what interrupts even this is noted
     except BaseException as interrupt:
-        if _is_closing(interrupt):
-            raise
         if isinstance(interrupt, Exception) and past.calling is past.ahead:
             past.ahead = (Known(Unknown(raised(interrupt))), past.now, past.ahead)
             past.now = now()
@@ -331,9 +329,7 @@ async def _follow_back(
         del past, turned, ahead, task, caller  # as at the end of a run
 
 
-async def _shielded(
-    called: Coroutine[Any, Any, B], interrupts: list[BaseException]
-) -> B | None:
+async def _shielded(called: Coroutine[Any, Any, B], interrupts: list[BaseException]) -> B | None:
     """Await a call in a task of its own, however often this task is cancelled.
 
     Give ``None`` if that task was cancelled.
@@ -421,6 +417,8 @@ class AsyncRun(Turns):
 
     async def turns(self) -> Outcome[Any, Any, Any]:
         """Turn after turn, to the end."""
+        if not self.waits() and self.is_unwinding():
+            self.take_in()  # it came before what has interrupted the way back is noted
         while self.outcome is None:
             while self.is_unwinding():
                 await self.unwind_shielded()

@@ -281,6 +281,7 @@ def test_defect_22_planted_way_back(colour: Colour) -> None:
     with (
         planted("sagalib.core.strand", "_fail", oldest_first),
         planted("sagalib.drivers.sync", "way_back", oldest_first_on_course),
+        planted("sagalib.drivers.aio", "way_back", oldest_first_on_course),
         notices(),
     ):
         check_reversal(colour)

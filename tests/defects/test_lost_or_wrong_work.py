@@ -310,16 +310,16 @@ def test_defect_04_a_second_interrupt_of_a_compensation_is_its_failure(
 
 def unshielded() -> AbstractContextManager[None]:
     """Plant: the way back goes on in the task of the run."""
-    return planted("sagalib.drivers.aio:AsyncRun", "unwind_shielded", unwinding_here)
+    return planted("sagalib.drivers.aio", "_shielded", unwinding_here)
 
 
 def unwinding_here(_: object) -> Callable[[Any], Any]:
-    """Give a method that unwinds where it is called."""
+    """Give a function that awaits the way back where it is called."""
 
-    def unwind_shielded(self: Any) -> Any:
-        return self.unwind()
+    def unshielded_call(called: Any, _: object) -> Any:
+        return called
 
-    return unwind_shielded
+    return unshielded_call
 
 
 def test_defect_04_planted_unshielded() -> None:

@@ -118,6 +118,7 @@ def test_a_failure_on_the_course_leads_straight_back() -> None:
 
     assert back is not None
     assert [(undo_b, 2), (undo_a, 1)] == back.calls
+    assert [B, A] == back.steps
     assert ("no", "a~2") == (back.reason, back.step)
 
 
