@@ -112,6 +112,12 @@ async def undo_async(_: object) -> Undone:
     return Success(None)
 
 
+async def undo_hangs_async(_: object) -> Undone:
+    """Hang on the way back."""
+    await asyncio.get_running_loop().create_future()
+    return Success(None)
+
+
 async def undo_raises_async(_: object) -> Undone:
     """Raise on the way back."""
     await asyncio.sleep(0)
@@ -440,6 +446,11 @@ ASYNC_SAGAS = {
     "raises, retried": after_async(raises_async, retries=2),
     "fatal": after_async(refused_async, undo_raises_async),
     "cut": after_async(hangs_async, timeout=5.0),
+    "plain undo raises": after(refused, undo_raises),
+    "plain undo raises among others": AsyncStep(done_async, undo_async)
+    >> after(refused, undo_raises),
+    "undo is cut": AsyncStep(done_async, undo_hangs_async, compensation_timeout=5.0)
+    >> Step(refused),
     "plain, raises": AsyncStep(done_async, undo_async) >> Step(raises),
     "plain, raises in a run inside": AsyncStep(done_async, undo_async)
     >> Step(inside(after(raises))),
