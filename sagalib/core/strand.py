@@ -451,10 +451,9 @@ def _tries(machine: Machine) -> tuple[int, int, bool]:
 
 
 def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Executing) -> Machine:
-    policy = step_of(machine).retries
-    if stopping(machine.book, machine.place) is None and (
-        returned or not isinstance(reason, Cancelled)
-    ):
+    policy, stop = step_of(machine).retries, stopping(machine.book, machine.place)
+    is_cut = not returned and isinstance(reason, Cancelled)
+    if stop is None and not is_cut:
         answer = allows(policy, tried.attempt, reason)
         if answer is True:
             if policy.wait:
@@ -462,8 +461,9 @@ def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Exe
             return _next_attempt(machine, tried)
         if isinstance(answer, Raised):
             reason, returned = answer, False
-    catchable = returned or not isinstance(reason, Cancelled)
-    return _step_failed(machine, Failed(reason, returned, None, None, catchable), tried)
+    stopped = is_cut and stop is not None and stop.stopped
+    failed = Failed(reason, returned, None, None, not is_cut, stopped=stopped)
+    return _step_failed(machine, failed, tried)
 
 
 def _next_attempt(machine: Machine, tried: Executing | Pausing) -> Machine:

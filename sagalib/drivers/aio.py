@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, NamedTuple, overload
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, cast, overload
 
 from typing_extensions import TypeVar, override
 
@@ -13,12 +13,15 @@ from sagalib.core.history import Ahead, History, Known, conclude
 from sagalib.core.instructions import Keep
 from sagalib.core.messages import SUCCESS, Unknown, late
 from sagalib.core.outcomes import Outcome, TimedOut, went_back, went_through
-from sagalib.core.policy import SECOND_NS, Soft, seconds_of
+from sagalib.core.policy import SECOND_NS, Soft, Timeout, seconds_of
 from sagalib.core.saga import Async, Saga
-from sagalib.core.state import Machine, call_of, step_of
+from sagalib.core.state import Executing, Forked, Machine, call_of, step_of
+from sagalib.core.strand import stopping
 from sagalib.core.walk import WayBack, way_back
+from sagalib.drivers.branches import Branches, Flight
 from sagalib.drivers.calls import (
     CURRENT,
+    CUT,
     NOTHING,
     WOKE,
     Audience,
@@ -33,7 +36,6 @@ from sagalib.drivers.calls import (
 )
 from sagalib.drivers.clock import AsyncClock
 from sagalib.drivers.threads import Inbox, ThreadCall, refused
-from sagalib.drivers.turns import Turns
 from sagalib.drivers.watchdog import Watchdog, watchdog_of
 
 __all__ = ["AsyncRun", "run_async", "to_the_end"]
@@ -358,6 +360,7 @@ async def _within(
     began: int,
     called: Coroutine[Any, Any, object],
     task: Any,
+    reason: TimedOut | None = None,
 ) -> Any:
     """Await a call in ``task``; cancel it, and wait for its end, when its time is up."""
     before = task.cancelling()
@@ -367,11 +370,11 @@ async def _within(
     except asyncio.CancelledError:
         if not watch.fired or task.cancelling() - 1 > before:
             raise
-        return Known(Unknown(TimedOut(seconds)))
+        return Known(Unknown(reason or TimedOut(seconds)))
     except Exception:
         if not watch.fired:
             raise
-        return Known(Unknown(TimedOut(seconds)))
+        return Known(Unknown(reason or TimedOut(seconds)))
     finally:
         watchdog.release(seconds, watch)
         fired = watch.fired
@@ -393,10 +396,12 @@ def _in_a_task() -> bool:
         return False
 
 
-class AsyncRun(Turns):
-    """One run in the caller's task, its unwinding in a task of its own."""
+class AsyncRun(Branches):
+    """One run in the caller's task, its unwinding and the calls of branches in tasks of their own."""
 
     outcome: Outcome[Any, Any, Any] | None = None
+    scoped: Watchdog | None = None
+    arrival: asyncio.Future[None] | None = None
     reply: Any
     returned: Any
     inbox: Inbox | None
@@ -465,6 +470,9 @@ class AsyncRun(Turns):
             return
         if self.is_unwinding() and not back:
             return  # a cancel has turned it: the way back is for a task of its own
+        if isinstance(self.state, Forked):
+            await self.side_by_side()
+            return
         if self.waits():
             if self.machine.function is None:
                 await self.pause()
@@ -482,28 +490,36 @@ class AsyncRun(Turns):
     async def call(self, function: Callable[[Any], Any]) -> None:
         """Make the call that is asked for, on the terms of its step."""
         machine, began = self.machine, self.begin_call()
-        seconds = seconds_of(machine.timeout)
+        seconds, reason = self.bound(machine, began)
         try:
             if step_of(machine).is_async:
                 called = function(machine.value)
-                self.returned = await (
-                    called
-                    if seconds is None
-                    else _within(
-                        self.watchdog, seconds, began, called, asyncio.current_task() or _NO_TASK
-                    )
-                )
-            elif seconds is None or isinstance(machine.timeout, Soft):
+                self.returned = await self.within(seconds, reason, began, called)
+            elif seconds is None or not _is_hard(machine.timeout):
                 self.returned = function(machine.value)
             else:
                 try:
-                    self.returned, self.reply = await self.in_thread(seconds)
+                    self.returned, self.reply = await self.in_thread(machine, seconds, reason)
                 finally:
                     self.let_go()
         except Exception as error:
             self.reply = Unknown(raised(error))
 
-    async def in_thread(self, seconds: float) -> tuple[object, object]:
+    def within(
+        self, seconds: float | None, reason: TimedOut | None, began: int, called: Any
+    ) -> Awaitable[Any]:
+        """Give what is to be awaited for a call."""
+        if seconds is None or reason is None:
+            return cast("Awaitable[Any]", called)
+        watchdog = self.watchdog
+        if reason.seconds != seconds:  # what is left of a deadline: no line to stand in
+            watchdog = self.scoped = self.scoped or Watchdog(watchdog.clock, shared=False)
+        task: Any = asyncio.current_task() or _NO_TASK
+        return _within(watchdog, seconds, began, called, task, reason)
+
+    async def in_thread(
+        self, strand: Machine, seconds: float, reason: Any
+    ) -> tuple[object, object]:
         """Make the call of a plain function, and walk away from it at its deadline."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[None] = loop.create_future()
@@ -514,9 +530,9 @@ class AsyncRun(Turns):
 
         self.inbox = self.inbox or Inbox()
         call = ThreadCall(
-            call_of(self.machine, None), self.inbox, lambda: loop.call_soon_threadsafe(wake)
+            call_of(strand, None), self.inbox, lambda: loop.call_soon_threadsafe(wake)
         )
-        refusal = refused() or call.start(self.machine.function, self.machine.value)
+        refusal = refused() or call.start(strand.function, strand.value)
         if refusal is not None:
             return NOTHING, refusal
         timer = self.clock.call_at(self.now() + int(seconds * SECOND_NS), wake)
@@ -529,5 +545,90 @@ class AsyncRun(Turns):
         finally:
             timer.cancel()
         walked_away = call.give_up()
-        unanswered = Unknown(TimedOut(seconds))
+        unanswered = Unknown(reason)
         return (NOTHING, unanswered) if walked_away else call.answer(self.interrupts)
+
+    # -- branches ------------------------------------------------------------------------------
+
+    async def side_by_side(self) -> None:
+        """Begin what branches ask for, wait until something has come back, and take that in."""
+        for flight in self.waiting():
+            if flight.strand.function is None:
+                flight.until = self.end_of_pause(flight.strand)
+            else:
+                self.begin_flight(flight)
+        self.cut_stopped()
+        self.land_pauses()
+        if not self.landed:
+            await self.landing()
+        self.take_in_landed()
+
+    def begin_flight(self, flight: Flight) -> None:
+        """Make a call in a task of its own."""
+        self.announce(flight)
+        CURRENT.set(flight.in_hand)
+        flight.call = asyncio.create_task(self.perform(flight))
+        CURRENT.set(None)
+
+    async def perform(self, flight: Flight) -> None:
+        """Make the call of a branch, on the terms of its step."""
+        strand, began, until = flight.strand, flight.began or 0, flight.until
+        seconds = None if until is None else (until - began) / SECOND_NS
+        returned, reply = NOTHING, NOTHING
+        try:
+            function = cast("Callable[[Any], Any]", strand.function)
+            if step_of(strand).is_async:
+                called = function(strand.value)
+                returned = await self.within(seconds, flight.reason, began, called)
+            elif seconds is None or not _is_hard(strand.timeout):
+                returned = function(strand.value)
+            else:
+                returned, reply = await self.in_thread(strand, seconds, flight.reason)
+        except Exception as error:
+            reply = Unknown(raised(error))
+        except GeneratorExit:
+            raise
+        except BaseException as interrupt:
+            reply = CUT
+            if not flight.is_cut:
+                self.interrupts.append(interrupt)
+        flight.ended = self.now()
+        self.land(flight, returned, reply)
+        self.landed.append(flight)
+        self.arrived()
+        del strand, flight, returned, reply  # as at the end of a run
+
+    def arrived(self) -> None:
+        """Wake the run."""
+        if self.arrival is not None and not self.arrival.done():
+            self.arrival.set_result(None)
+
+    def cut_stopped(self) -> None:
+        """Cut the calls of branches that are to stop; each is awaited all the same."""
+        book = self.state.book
+        for flight in self.flights.values():
+            if flight.call is None or flight.is_cut:
+                continue
+            if not isinstance(flight.strand.progress, Executing):
+                continue
+            stop = stopping(book, flight.strand.place)
+            if stop is not None and stop.due is None:
+                flight.is_cut = True
+                flight.call.cancel()
+
+    async def landing(self) -> None:
+        """Wait until a call is over, or the time of a pause or a deadline is."""
+        self.arrival = asyncio.get_running_loop().create_future()
+        until = self.next_time()
+        timer = None if until is None else self.clock.call_at(until, self.arrived)
+        try:
+            if not self.landed:
+                await self.arrival
+        finally:
+            self.arrival = None
+            if timer is not None:
+                timer.cancel()
+
+
+def _is_hard(timeout: Timeout) -> bool:
+    return timeout is not None and not isinstance(timeout, Soft)

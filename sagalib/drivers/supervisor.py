@@ -70,8 +70,8 @@ class _WatchedRun(SyncRun):
             self.clock.wait(self.record.done.stopped, seconds)
 
     @override
-    def wait(self, done: threading.Event, seconds: float) -> bool:
-        if self.is_unwinding():
+    def wait(self, done: threading.Event, seconds: float | None) -> bool:
+        if self.is_unwinding() or self.state.book.cancels:
             return super().wait(done, seconds)
         signal = self.record.done
         signal.call = done  # before the look at `stopped`: whoever stops sets that first

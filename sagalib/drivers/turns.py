@@ -10,14 +10,27 @@ reply is noted by one assignment, to ``past.ahead``, and turns begin where the c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, cast
 
 from sagalib.core.history import Entry, History, reply_of, taken_in
 from sagalib.core.machine import decide
-from sagalib.core.messages import Cancel, Sleep
-from sagalib.core.policy import SECOND_NS
-from sagalib.core.state import Compensating, Ended, Machine, Resting
+from sagalib.core.messages import Cancel, Expired, Sleep
+from sagalib.core.outcomes import TimedOut
+from sagalib.core.policy import SECOND_NS, seconds_of
+from sagalib.core.state import (
+    Backing,
+    Compensating,
+    Due,
+    Ended,
+    Executing,
+    Forked,
+    Machine,
+    Pausing,
+    Resting,
+    State,
+    strands_of,
+)
 from sagalib.drivers.calls import CURRENT, CUT, NOTHING, Audience, CallInHand
 from sagalib.drivers.threads import Inbox
 
@@ -27,12 +40,13 @@ MOST_STUMBLES: Final = 2
 """How often taking in one reply may be interrupted before the reply is given up."""
 MAX_TRIES: Final = 16
 """How often in a row a turn may be interrupted before the interrupt is let through."""
+_NOBODY: Final[frozenset[int]] = frozenset()
 
 
 class Turns:
     """One run in the hands of a driver."""
 
-    machine: Machine
+    state: State
     reply: Any = NOTHING
     returned: Any = NOTHING
     began: int | None = None
@@ -69,8 +83,14 @@ class Turns:
             self.ended, ended = None if ended == self.began else ended, self.began
         past.trace = past.take_in(newest, ended)
         past.has_left_course = True
-        self.machine = past.end
+        self.state = past.end
+        self.until: dict[int, int] = {}
         CURRENT.set(None)
+
+    @property
+    def machine(self) -> Machine:
+        """The strand in hand, where there is only one."""
+        return cast("Machine", self.state)
 
     def goes_on(self) -> bool:
         """Catch up with the trace, and take in what nobody asked for.
@@ -78,39 +98,90 @@ class Turns:
         Tell whether the run goes on.
         """
         while True:
+            self.catch_up()
             trace = self.past.trace
-            if trace is not None and trace.after is not self.machine:
-                if not isinstance(trace.reply, Cancel):  # which leaves a call in flight
-                    self.reply = self.returned = NOTHING
-                    self.began, self.tries = None, 0
-                self.machine = trace.after
-            if self.audience is not None and self.told is not trace:
-                self.told = trace
-                if trace is None:
-                    self.audience.opened(self.past.start, self.past.began)
-                else:
-                    self.audience.answered(trace)
-            if self.began is not None and self.reply is NOTHING and self.returned is NOTHING:
+            if self.began is not None and self.waits():
                 self.reply = CUT
-            if self.interrupts and self.machine.book.cancels < (2 if self.tries > 1 else 1):
-                self._cancel()
+            if self.interrupts and self.state.book.cancels < (2 if self.tries > 1 else 1):
+                self.tell(Cancel(self.began is not None, self.in_flight()))
             elif self.inbox is not None and self.inbox.replies:
                 late_reply = self.inbox.replies.popleft()
-                self.past.trace = Entry(
-                    self.machine, late_reply, None, self.now(), self.machine, trace
-                )
+                state = self.state
+                self.past.trace = Entry(state, late_reply, None, self.now(), state, trace)
+            elif self.began is None and (due := self.passed(self.now)) is not None:
+                self.tell(Expired(due.number, False, self.in_flight()))
             else:
-                return not isinstance(self.machine.progress, Ended)
+                return isinstance(self.state, Forked) or not isinstance(self.state.progress, Ended)
 
-    def _cancel(self) -> None:
-        cancel = Cancel(in_flight=self.began is not None)
+    def catch_up(self) -> None:
+        """Follow the trace: the state is that after the latest reply, and who listens hears it."""
+        trace = self.past.trace
+        if trace is not None and trace.after is not self.state:
+            if not isinstance(trace.reply, (Cancel, Expired)):  # which leave a call in flight
+                self.reply = self.returned = NOTHING
+                self.began, self.tries = None, 0
+            self.state = trace.after
+        if self.audience is not None and self.told is not trace:
+            self.told = trace
+            if trace is None:
+                self.audience.opened(self.past.start, self.past.began)
+            else:
+                self.audience.answered(trace)
+
+    def in_flight(self) -> frozenset[int]:
+        """Give the strands whose calls have begun, if there are several."""
+        return _NOBODY
+
+    def tell(self, what: Cancel | Expired) -> None:
+        """Take in what nobody asked for."""
         if self.began is None:
             self.reply = NOTHING  # the end of a pause
-        self.past.trace = taken_in(self.machine, cancel, self.began, self.now(), self.past.trace)
+        self.past.trace = taken_in(self.state, what, self.began, self.now(), self.past.trace)
+
+    # -- deadlines of scopes -------------------------------------------------------------------
+
+    def passed(self, now: Callable[[], int]) -> Due | None:
+        """Give a deadline around what is asked for that has passed, and has not been told yet."""
+        book = self.state.book
+        if not book.entered:
+            return None
+        time = now()
+        for strand in strands_of(self.state).values():
+            for until, due in self.deadlines(strand):
+                if until <= time:
+                    return due
+        return None
+
+    def deadlines(self, strand: Machine) -> Iterator[tuple[int, Due]]:
+        """Give when each deadline around a strand passes, outermost last; none on the way back."""
+        link: Any = None
+        if isinstance(strand.progress, (Executing, Pausing)):
+            link = strand.place.deadlines
+        elif isinstance(strand.progress, Backing):
+            link = cast("Any", strand.frames).place.deadlines
+        expired = self.state.book.expired
+        while link is not None:
+            due, link = link
+            if due.number not in self.until:
+                self.until[due.number] = self.now() + int(due.seconds * SECOND_NS)
+            if due.number not in expired:
+                yield self.until[due.number], due
+
+    def bound(self, strand: Machine, began: int) -> tuple[float | None, TimedOut | None]:
+        """Give the seconds that a call has at most, and the reason of one that takes longer."""
+        seconds = seconds_of(strand.timeout)
+        reason = None if seconds is None else TimedOut(seconds)
+        if strand.place.deadlines is not None:
+            for until, due in self.deadlines(strand):
+                left = max(0, until - began) / SECOND_NS
+                if seconds is None or left < seconds:
+                    seconds, reason = left, TimedOut(due.seconds)
+        return seconds, reason
 
     def is_unwinding(self) -> bool:
         """Tell whether the next call is one on the way back."""
-        return isinstance(self.past.end.progress, (Compensating, Resting))
+        end = self.past.end
+        return isinstance(end, Machine) and isinstance(end.progress, (Compensating, Resting))
 
     def waits(self) -> bool:
         """Tell whether the machine still waits for what it has asked for."""
@@ -121,14 +192,17 @@ class Turns:
 
         There are none once it has been interrupted.
         """
-        progress = self.machine.progress
-        if self.wake is None or self.wake[0] is not progress:
-            (sleep,) = decide(self.machine)
-            seconds = (
-                sleep.retry.delay(sleep.attempt, self.dice()) if isinstance(sleep, Sleep) else 0
-            )
-            self.wake = (progress, self.now() + int(seconds * SECOND_NS))
-        return 0 if self.tries else max(0, self.wake[1] - self.now()) / SECOND_NS
+        machine = self.machine
+        if self.wake is None or self.wake[0] is not machine.progress:
+            self.wake = (machine.progress, self.end_of_pause(machine))
+        until = min([self.wake[1], *(until for until, _ in self.deadlines(machine))])
+        return 0 if self.tries else max(0, until - self.now()) / SECOND_NS
+
+    def end_of_pause(self, strand: Machine) -> int:
+        """Give when the pause that a strand asks for is over, if it begins now."""
+        (sleep,) = decide(strand)
+        seconds = sleep.retry.delay(sleep.attempt, self.dice()) if isinstance(sleep, Sleep) else 0
+        return self.now() + int(seconds * SECOND_NS)
 
     def begin_call(self, thread: int | None = None) -> int:
         """Note that the call asked for begins, on which thread if it matters; give the time."""
@@ -157,6 +231,9 @@ class Turns:
             ended = self.ended = self.ended or self.now()
             if self.in_hand is not None:
                 self.in_hand.is_over()
+            if (due := self.passed(lambda: ended)) is not None:
+                self.tell(Expired(due.number, in_flight=True))
+                return
             if reply is NOTHING:
                 reply = reply_of(machine, self.returned, began, ended)
             if self.tries > MOST_STUMBLES:
@@ -180,4 +257,4 @@ class Turns:
             self.inbox.close()
         self.told = self.told_of_call = self.reply = self.returned = NOTHING
         self.wake = self.in_hand = None
-        del self.past, self.machine
+        del self.past, self.state

@@ -1,0 +1,155 @@
+"""What both drivers do while a run has several strands: everything but the waiting.
+
+Each strand that asks for something has a ``Flight``: its call, on a thread or in a task of its own,
+or its pause. What comes back is put into ``landed``, in the order in which it came, and taken in
+one after the other, in the driver's own thread or task. As in ``turns``, any line may be
+interrupted: a flight is known by the strand that asked, so nothing is taken in twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, cast
+
+from sagalib.core.history import Entry, begun, reply_of, taken_in
+from sagalib.core.messages import BEGUN
+from sagalib.core.outcomes import TimedOut
+from sagalib.core.policy import SECOND_NS
+from sagalib.core.state import Machine, strand_at, strands_of
+from sagalib.drivers.calls import CURRENT, NOTHING, WOKE, CallInHand
+from sagalib.drivers.turns import Turns
+
+__all__ = ["Branches", "Flight"]
+
+
+class Flight:
+    """A call, or a pause, of one strand.
+
+    ``began`` is when its call began, ``until`` when the pause or the time of the call is over.
+    """
+
+    __slots__ = (
+        "at",
+        "began",
+        "call",
+        "ended",
+        "in_hand",
+        "is_cut",
+        "reason",
+        "reply",
+        "strand",
+        "until",
+    )
+
+    def __init__(self, at: int, strand: Machine) -> None:
+        """Begin nothing yet."""
+        self.at: int = at
+        self.strand: Machine = strand
+        self.began: int | None = None
+        self.ended: int | None = None
+        self.until: int | None = None
+        self.reason: TimedOut | None = None
+        self.call: Any = None
+        self.in_hand: CallInHand | None = None
+        self.is_cut: bool = False
+        self.reply: Any = NOTHING
+
+
+class Branches(Turns):
+    """One run in the hands of a driver, with as many strands as there are."""
+
+    def __init__(self, *arguments: Any) -> None:
+        """Take a run over: see ``Turns``."""
+        super().__init__(*arguments)
+        self.flights: dict[int, Flight] = {}
+        self.landed: deque[Flight] = deque()
+
+    def in_flight(self) -> frozenset[int]:
+        """Give the strands whose calls have begun."""
+        newest = self.past.trace
+        if newest is not None and newest.reply is BEGUN and newest.at in self.flights:
+            self.flights[newest.at].began = newest.ended  # if its announcement was interrupted
+        return frozenset(
+            at
+            for at, flight in self.flights.items()
+            if flight.began is not None and strand_at(self.state, at) is flight.strand
+        )
+
+    def waiting(self) -> list[Flight]:
+        """Give the flights that have not begun, in the order of their strands."""
+        flights = self.flights
+        for at, strand in strands_of(self.state).items():
+            if at not in flights or flights[at].strand is not strand:
+                flights[at] = Flight(at, strand)
+        for at in tuple(flights):
+            if strand_at(self.state, at) is not flights[at].strand:
+                del flights[at]  # stopped in a pause
+        return [
+            flight
+            for flight in flights.values()
+            if flight.call is None and (flight.strand.function is not None or flight.until is None)
+        ]
+
+    def announce(self, flight: Flight) -> int:
+        """Note that a call begins; give the time."""
+        if flight.began is None and flight.at not in self.in_flight():
+            self.past.trace = begun(self.state, flight.at, self.now(), self.past.trace)
+            flight.began = cast("Entry", self.past.trace).ended
+        self.catch_up()
+        began = flight.began or 0
+        seconds, flight.reason = self.bound(flight.strand, began)
+        flight.until = None if seconds is None else began + int(seconds * SECOND_NS)
+        flight.in_hand = CallInHand(flight.strand, began)
+        return began
+
+    def next_time(self) -> int | None:
+        """Give the time of the next pause, call or deadline that will be over, if there is one."""
+        times = [flight.until for flight in self.flights.values() if flight.until is not None]
+        for strand in strands_of(self.state).values() if self.state.book.entered else ():
+            times += [until for until, _ in self.deadlines(strand)]
+        return min(times, default=None)
+
+    def land_pauses(self) -> None:
+        """Let the pauses that are over land."""
+        now = self.now()
+        for flight in self.flights.values():
+            if flight.began is None and flight.until is not None and flight.until <= now:
+                flight.reply = WOKE
+                self.landed.append(flight)
+
+    def land(self, flight: Flight, returned: object, reply: object) -> None:
+        """Note what has come back of a call; its strand takes it in later."""
+        flight.reply = reply
+        if reply is NOTHING:
+            flight.reply = reply_of(
+                flight.strand, returned, flight.began or 0, flight.ended or self.now()
+            )
+
+    def collect(self, flight: Flight) -> None:
+        """Fetch what a call has returned, if nothing is known of it yet."""
+
+    def take_in_landed(self) -> None:
+        """Take in what has come, in the order in which it came."""
+        while self.landed:
+            flight = self.landed[0]
+            if self.flights.get(flight.at) is flight:
+                self.collect(flight)
+                if flight.in_hand is not None:
+                    flight.in_hand.is_over()
+                if strand_at(self.state, flight.at) is flight.strand:
+                    ended = flight.ended or self.now()
+                    self.past.trace = taken_in(
+                        self.state, flight.reply, flight.began, ended, self.past.trace, flight.at
+                    )
+                    self.catch_up()
+                self.flights.pop(flight.at, None)
+            self.landed.popleft()
+            if not self.goes_on():
+                return
+
+    def close(self) -> None:
+        """Forget the run."""
+        super().close()
+        self.flights.clear()
+        self.landed.clear()
+        CURRENT.set(None)
