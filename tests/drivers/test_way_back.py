@@ -192,6 +192,31 @@ def test_the_caller_is_cancelled_before_the_way_back_begins() -> None:
     assert "cancel_requested" in report.kinds
 
 
+def test_the_caller_is_cancelled_when_the_way_back_has_just_ended() -> None:
+    """A cancellation between the last compensation and the return is raised with the outcome."""
+
+    def way(world: World) -> Any:
+        mine: Any = asyncio.current_task()
+
+        async def soon() -> None:
+            asyncio.get_running_loop().call_soon(mine.cancel, 1)
+
+        return coroutine(world, "a", during_back=soon) >> coroutine(world, "c", answers=(no("no"),))
+
+    complaints: list[Any] = []
+
+    def listen(_: object) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+
+    report = same(way, listen)
+    assert [("undo", "a")] == report.world.back
+    assert Compensated("no", "c") == report.outcome
+    assert isinstance(report.raised, asyncio.CancelledError)
+    assert (1,) == report.raised.args
+    assert [] == complaints
+
+
 def test_the_task_of_the_way_back_is_cancelled() -> None:
     """A call that is cut there is made again with its key, and the caller hears nothing of it."""
     report = same(failing, at(3.5, whom=other))
