@@ -313,7 +313,7 @@ def unshielded() -> AbstractContextManager[None]:
     return planted("sagalib.drivers.aio", "_shielded", unwinding_here)
 
 
-def unwinding_here(_: object) -> Callable[[Any], Any]:
+def unwinding_here(_: object) -> Callable[[Any, object], Any]:
     """Give a function that awaits the way back where it is called."""
 
     def unshielded_call(called: Any, _: object) -> Any:
