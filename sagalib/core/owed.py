@@ -91,5 +91,7 @@ def in_doubt_of(machine: Machine) -> tuple[str, ...]:
         return ()
     paths = oldest_first(book.doubts)
     if book.halted:
-        paths += [path_at(cell.place, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt]
+        paths += [
+            path_at(cell.place, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt
+        ]
     return tuple(paths)

@@ -235,9 +235,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
             InvalidSaga: ``function`` is not callable.
         """
         _check_function(function, "recover")
-        return cast(
-            "Saga[A_contra, B_co | C, Never, F_co, M_co]", _scope(self, Recovery(function))
-        )
+        return cast("Saga[A_contra, B_co | C, Never, F_co, M_co]", _scope(self, Recovery(function)))
 
     def retry(self, retries: int | Retry, /) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
         """Begin this saga again if it fails, with the same input.

@@ -32,9 +32,7 @@ _GOING: Final = Going()
 
 def _goes_on(book: Book, frame: Scoped, cells: Cell | None, value: object) -> Machine:
     """Go on after the scope."""
-    return Machine(
-        book, frame.after, value, frame.below, cells, _GOING, None, None, frame.place
-    )
+    return Machine(book, frame.after, value, frame.below, cells, _GOING, None, None, frame.place)
 
 
 def passes(book: Book, frame: Scoped, cells: Cell | None, failed: Failed) -> Machine:

@@ -330,9 +330,7 @@ def join(book: Book, machine: Machine) -> Machine:
     value = tuple(child.value for child in ended)
     fork = joining.fork
     size = sum(fork.sizes) if isinstance(fork, Fork) else fork.size
-    return moved(
-        _go_on(book, machine.place, machine.pc + 1 + size, value, machine.frames, cells)
-    )
+    return moved(_go_on(book, machine.place, machine.pc + 1 + size, value, machine.frames, cells))
 
 
 def _index(ended: tuple[int, Machine]) -> int:
@@ -489,9 +487,7 @@ def _step_failed(machine: Machine, failed: Failed, tried: Executing) -> Machine:
         )
     elif tried.in_doubt:
         book = book._replace(doubts=(path, book.doubts))
-    return _fail(
-        book, failed._replace(step=path, context=machine.value), machine.frames, cells
-    )
+    return _fail(book, failed._replace(step=path, context=machine.value), machine.frames, cells)
 
 
 def _woke(machine: Machine, _: Reply) -> Machine:
@@ -573,9 +569,7 @@ def _mapped(failed: Failed, function: Callable[[Any], object]) -> Failed:
     return failed
 
 
-def _unwind(
-    book: Book, scope: Scoped | None, cells: Cell | None, failed: Failed
-) -> Machine:
+def _unwind(book: Book, scope: Scoped | None, cells: Cell | None, failed: Failed) -> Machine:
     """Ask for the next compensation that is owed in the scope."""
     floor = None if scope is None else scope.floor
     if cells is floor or cells is None or book.halted:
@@ -595,9 +589,7 @@ def _unwind(
     return asking
 
 
-def _unwound(
-    book: Book, scope: Scoped | None, cells: Cell | None, failed: Failed
-) -> Machine:
+def _unwound(book: Book, scope: Scoped | None, cells: Cell | None, failed: Failed) -> Machine:
     """End the run, or do what the scope does about a failure."""
     if scope is None:
         end = len(book.saga.instructions)

@@ -16,7 +16,7 @@ from sagalib.core.messages import BEGUN
 from sagalib.core.outcomes import TimedOut
 from sagalib.core.policy import SECOND_NS
 from sagalib.core.state import Machine, strand_at, strands_of
-from sagalib.drivers.calls import CURRENT, NOTHING, WOKE, CallInHand
+from sagalib.drivers.calls import NOTHING, WOKE, CallInHand
 from sagalib.drivers.turns import Turns
 
 __all__ = ["Branches", "Flight"]
@@ -74,6 +74,12 @@ class Branches(Turns):
             for at, flight in self.flights.items()
             if flight.began is not None and strand_at(self.state, at) is flight.strand
         )
+
+    @property
+    def in_hands(self) -> list[CallInHand]:
+        """The calls in progress; any thread may ask."""
+        calls = [flight.in_hand for flight in self.flights.copy().values()]
+        return [call for call in (self.in_hand, *calls) if call is not None]
 
     def waiting(self) -> list[Flight]:
         """Give the flights that have not begun, in the order of their strands."""
@@ -152,4 +158,3 @@ class Branches(Turns):
         super().close()
         self.flights.clear()
         self.landed.clear()
-        CURRENT.set(None)

@@ -39,7 +39,7 @@ from sagalib.drivers.calls import (
     check,
     new_run_id,
 )
-from sagalib.drivers.turns import Turns
+from sagalib.drivers.branches import Branches
 
 __all__ = ["Board", "Record", "maker_of", "whole"]
 
@@ -89,7 +89,7 @@ class Record(Generic[Done]):
         """How it stood in the end, once somebody has asked."""
         self.interrupts: list[BaseException] = []
         """What the run is interrupted by; a run that is cancelled before it begins finds it."""
-        self.run: Turns | None = None
+        self.run: Branches | None = None
         self.outcome: Outcome[Any, Any, Any] | None = None
         self.passed: BaseException | None = None
         """What the run raised in the end, other than what cancelled it."""
@@ -128,13 +128,14 @@ class Record(Generic[Done]):
 _NOTHING: Final[Saga[object, object]] = identity()
 
 
-def _overdue(run: Turns) -> tuple[str, ...]:
-    call = run.in_hand
-    machine, began = (None, 0) if call is None else call.in_progress()
-    seconds = None if machine is None else seconds_of(machine.timeout)
-    if machine is None or seconds is None or run.now() - began <= seconds * SECOND_NS:
-        return ()
-    return (path_of(machine),)
+def _overdue(run: Branches) -> tuple[str, ...]:
+    overdue: list[str] = []
+    for call in run.in_hands:
+        machine, began = call.in_progress()
+        seconds = None if machine is None else seconds_of(machine.timeout)
+        if machine is not None and seconds is not None and run.now() - began > seconds * SECOND_NS:
+            overdue.append(path_of(machine))
+    return tuple(overdue)
 
 
 class Board(ABC, Generic[Done]):

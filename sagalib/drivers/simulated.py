@@ -169,8 +169,10 @@ def check_keys(table: Mapping[str, Sequence[Answer]], saga: AnySaga) -> None:
     )
     for key, answers in table.items():
         template = _NUMBER.sub("[]", key) if isinstance(key, str) else key
-        if key not in known and template not in known and not (
-            brought and template.startswith(brought)
+        if (
+            key not in known
+            and template not in known
+            and not (brought and template.startswith(brought))
         ):
             msg = (
                 f"a script answers the calls of {', '.join(paths[:10])}, also :compensate and "
