@@ -293,8 +293,8 @@ def _unwinding(strand: Machine | None) -> Failed | None:
 
 
 def _turned(before: State | None, after: State, at_ns: int | None) -> Iterator[e.Event]:
-    for at, strand in strands_of(after).items():
-        failed = _unwinding(strand)
+    for at in (ROOT,) if isinstance(after, Machine) else sorted(after.changed):
+        failed = _unwinding(strand_at(after, at))
         earlier = None if before is None else strand_at(before, at)
         if failed is not None and _unwinding(earlier) is None:
             yield e.Compensating(after.book.run_id, failed.reason, failed.step, at_ns=at_ns)

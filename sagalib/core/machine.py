@@ -11,7 +11,7 @@ forks there is one for each branch, and where they join there is one again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from sagalib.core.errors import IllegalReply
@@ -37,6 +37,7 @@ from sagalib.core.state import (
     step_of,
     strands_of,
 )
+from sagalib.core.strands import Strands
 from sagalib.core.strand import MOVES, TRANSITIONS, begin_branch, first, join, moved, stop
 
 __all__ = ["begin", "decide", "evolve", "understand"]
@@ -124,7 +125,7 @@ def _at_rest(machine: Machine) -> State:
     machine = moved(machine)
     if type(machine.progress) is not Joining:
         return machine
-    return _spread(machine.book, {ROOT: machine}, ROOT + 1, [ROOT])
+    return _Spreading(machine.book, Strands(), ROOT + 1).spread({ROOT: machine})
 
 
 def _evolve_one(forked: Forked, reply: Reply, at: int) -> State:
@@ -137,7 +138,7 @@ def _evolve_one(forked: Forked, reply: Reply, at: int) -> State:
         raise IllegalReply(msg)
     book = forked.book._replace(turn=forked.book.turn + 1)
     after = moved(_answered(strand._replace(book=book), reply))
-    return _spread(after.book, {**forked.strands, at: after}, forked.following, [at])
+    return _Spreading(after.book, forked.strands, forked.following).spread({at: after})
 
 
 def _told(forked: Forked, reply: Cancel | Expired) -> State:
@@ -147,61 +148,84 @@ def _told(forked: Forked, reply: Cancel | Expired) -> State:
         book = book._replace(cancels=book.cancels + 1)
     else:
         book = book._replace(expired=book.expired | {reply.number})
-    strands, changed = dict(forked.strands), list[int]()
-    book = _stop(book, strands, reply.calls, changed)
-    return _spread(book, strands, forked.following, changed)
+    spreading = _Spreading(book, forked.strands, forked.following)
+    spreading.stop(lambda at, _: at not in reply.calls)
+    return spreading.spread({})
 
 
-def _stop(
-    book: Book, strands: dict[int, Machine], calls: frozenset[int], changed: list[int]
-) -> Book:
-    """Stop the strands that may not go on and have no call in flight; add them to ``changed``."""
-    for at, strand in tuple(strands.items()):
-        stopped = None if at in calls else stop(strand._replace(book=book))
-        if stopped is not None:
-            strands[at] = after = moved(stopped)
-            book = after.book
-            changed.append(at)
-    return book
+class _Spreading:
+    """What one reply changes beyond its own strand: branches begin, end, and stop."""
 
+    def __init__(self, book: Book, before: Strands, following: int) -> None:
+        self.book = book
+        self.before = before
+        self.following = following
+        self.changes: dict[int, Machine | None] = {}
+        self.waiting: list[int] = []
 
-def _executing(strands: Mapping[int, Machine]) -> frozenset[int]:
-    return frozenset(at for at, strand in strands.items() if strand.function is not None)
+    def get(self, at: int) -> Machine | None:
+        """Give a strand as it is now."""
+        return self.changes[at] if at in self.changes else self.before.get(at)
 
+    def put(self, at: int, strand: Machine | None) -> None:
+        """Change a strand, and look at it again."""
+        self.changes[at] = strand
+        self.waiting.append(at)
 
-def _spread(book: Book, strands: dict[int, Machine], following: int, changed: list[int]) -> State:
-    """Begin the branches of strands that have forked, and join those that have ended."""
-    while changed:
-        at = changed.pop()
-        strand = strands.get(at)
-        if strand is None:
-            continue
-        progress, frames = strand.progress, strand.frames
-        if isinstance(progress, Joining):
-            if _may_begin(progress, book):
-                begun = begin_branch(book, strand, progress.begun, at)
-                book, strands[following] = begun.book, begun
-                strands[at] = strand._replace(progress=_with_one_more(progress))
-                changed += (at, following)
-                following += 1
-            elif not progress.running:
-                book = book._replace(interrupted=book.interrupted - {at})
-                strands[at] = joined = join(book, strand)
-                book = joined.book
-                changed.append(at)
-        elif isinstance(progress, Ended) and isinstance(frames, Branch):
-            del strands[at]
-            parent = strands[frames.parent]
-            joining = _with_one_less(cast("Joining", parent.progress), frames.index, strand)
-            strands[frames.parent] = parent._replace(progress=joining)
-            changed.append(frames.parent)
-            if joining.has_failed and joining.fork.interrupts:
-                book = book._replace(interrupted=book.interrupted | {frames.parent})
-                book = _stop(book, strands, _executing(strands), changed)
-    root = strands.get(ROOT)
-    if root is not None and len(strands) == 1 and type(root.progress) is not Joining:
-        return root._replace(book=book)
-    return Forked(book, strands, following)
+    def stop(self, may: Callable[[int, Machine], bool]) -> None:
+        """Stop the strands that may not go on and have no call in flight."""
+        for at in (*self.before, *self.changes):
+            strand = self.get(at)
+            if strand is None or not may(at, strand):
+                continue
+            stopped = stop(strand._replace(book=self.book))
+            if stopped is not None:
+                after = moved(stopped)
+                self.book = after.book
+                self.put(at, after)
+
+    def spread(self, changes: Mapping[int, Machine]) -> State:
+        """Begin the branches of strands that have forked, and join those that have ended."""
+        for at, strand in changes.items():
+            self.put(at, strand)
+        while self.waiting:
+            at = self.waiting.pop()
+            strand = self.get(at)
+            if strand is None:
+                continue
+            if isinstance(strand.progress, Joining):
+                self.go_on_forking(at, strand, strand.progress)
+            elif isinstance(strand.progress, Ended) and isinstance(strand.frames, Branch):
+                self.end_branch(at, strand, strand.frames)
+        strands = self.before.changed(self.changes)
+        root = strands.get(ROOT)
+        if root is not None and len(strands) == 1 and type(root.progress) is not Joining:
+            return root._replace(book=self.book)
+        return Forked(self.book, strands, self.following, tuple(self.changes))
+
+    def go_on_forking(self, at: int, strand: Machine, joining: Joining) -> None:
+        """Begin one more branch, or join them if all have ended."""
+        if _may_begin(joining, self.book):
+            branch = begin_branch(self.book, strand, joining.begun, at)
+            self.book = branch.book
+            self.put(at, strand._replace(progress=_with_one_more(joining)))
+            self.put(self.following, branch)
+            self.following += 1
+        elif not joining.running:
+            book = self.book._replace(interrupted=self.book.interrupted - {at})
+            joined = join(book, strand)
+            self.book = joined.book
+            self.put(at, joined)
+
+    def end_branch(self, at: int, strand: Machine, branch: Branch) -> None:
+        """Hand what a branch came to over to the strand that has forked."""
+        self.changes[at] = None
+        parent = cast("Machine", self.get(branch.parent))
+        joining = _with_one_less(cast("Joining", parent.progress), branch.index, strand)
+        self.put(branch.parent, parent._replace(progress=joining))
+        if joining.has_failed and joining.fork.interrupts:
+            self.book = self.book._replace(interrupted=self.book.interrupted | {branch.parent})
+            self.stop(lambda _, other: other.function is None)  # no call of which is in flight
 
 
 def _may_begin(joining: Joining, book: Book) -> bool:

@@ -28,6 +28,7 @@ from sagalib.core.paths import with_items
 from sagalib.core.policy import Timeout
 from sagalib.core.saga import Saga
 from sagalib.core.steps import AnyStep
+from sagalib.core.strands import Strands
 
 __all__ = [
     "ROOT",
@@ -320,12 +321,13 @@ class Forked(NamedTuple):
     """A run of several strands: those that ask, and those that wait for their branches.
 
     ``book`` is that of all; the one in a strand is as old as its latest reply. ``following`` is the
-    number of the next strand.
+    number of the next strand; ``changed`` are those that the latest reply has changed.
     """
 
     book: Book
-    strands: Mapping[int, Machine]
+    strands: Strands
     following: int
+    changed: tuple[int, ...] = ()
 
 
 State: TypeAlias = Machine | Forked

@@ -555,6 +555,7 @@ class AsyncRun(Branches):
         for flight in self.waiting():
             if flight.strand.function is None:
                 flight.until = self.end_of_pause(flight.strand)
+                self.begins(flight)
             else:
                 self.begin_flight(flight)
         self.cut_stopped()
@@ -568,6 +569,7 @@ class AsyncRun(Branches):
         self.announce(flight)
         CURRENT.set(flight.in_hand)
         flight.call = asyncio.create_task(self.perform(flight))
+        self.backlog.pop(flight.at, None)
         CURRENT.set(None)
 
     async def perform(self, flight: Flight) -> None:
@@ -606,6 +608,8 @@ class AsyncRun(Branches):
     def cut_stopped(self) -> None:
         """Cut the calls of branches that are to stop; each is awaited all the same."""
         book = self.state.book
+        if not (book.cancels or book.interrupted or book.halted):
+            return
         for flight in self.flights.values():
             if flight.call is None or flight.is_cut:
                 continue

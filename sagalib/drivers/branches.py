@@ -9,17 +9,25 @@ interrupted: a flight is known by the strand that asked, so nothing is taken in 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, cast
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Final
 
-from sagalib.core.history import Entry, begun, reply_of, taken_in
+from typing_extensions import override
+
+from sagalib.core.history import begun, reply_of, taken_in
 from sagalib.core.messages import BEGUN
 from sagalib.core.outcomes import TimedOut
 from sagalib.core.policy import SECOND_NS
-from sagalib.core.state import Machine, strand_at, strands_of
+from sagalib.core.state import Ended, Forked, Joining, Machine, strand_at, strands_of
 from sagalib.drivers.calls import NOTHING, WOKE, CallInHand
 from sagalib.drivers.turns import Turns
 
 __all__ = ["Branches", "Flight"]
+
+_order = count()  # of two flights that are over at once
+_RESTS: Final = (Joining, Ended)
 
 
 class Flight:
@@ -62,13 +70,14 @@ class Branches(Turns):
         """Take a run over: see ``Turns``."""
         super().__init__(*arguments)
         self.flights: dict[int, Flight] = {}
+        self.backlog: dict[int, Flight] = {}
         self.landed: deque[Flight] = deque()
+        self.times: list[tuple[int, int, Flight]] = []
+        self.changed: set[int] = set(strands_of(self.state))
 
     def in_flight(self) -> frozenset[int]:
         """Give the strands whose calls have begun."""
-        newest = self.past.trace
-        if newest is not None and newest.reply is BEGUN and newest.at in self.flights:
-            self.flights[newest.at].began = newest.ended  # if its announcement was interrupted
+        self.notice_begun()
         return frozenset(
             at
             for at, flight in self.flights.items()
@@ -81,26 +90,47 @@ class Branches(Turns):
         calls = [flight.in_hand for flight in self.flights.copy().values()]
         return [call for call in (self.in_hand, *calls) if call is not None]
 
+    @override
+    def catch_up(self) -> None:
+        """Remember which strands have changed."""
+        trace = self.past.trace
+        if trace is not None and trace.after is not self.state:
+            after = trace.after
+            self.changed.update(after.changed if isinstance(after, Forked) else ())
+        super().catch_up()
+
     def waiting(self) -> list[Flight]:
         """Give the flights that have not begun, in the order of their strands."""
         flights = self.flights
-        for at, strand in strands_of(self.state).items():
-            if at not in flights or flights[at].strand is not strand:
-                flights[at] = Flight(at, strand)
-        for at in tuple(flights):
-            if strand_at(self.state, at) is not flights[at].strand:
+        for at in sorted(self.changed):
+            strand = strand_at(self.state, at)
+            known = flights.get(at)
+            if known is not None and known.strand is not strand:
                 del flights[at]  # stopped in a pause
-        return [
-            flight
-            for flight in flights.values()
-            if flight.call is None and (flight.strand.function is not None or flight.until is None)
-        ]
+                self.backlog.pop(at, None)
+            if at not in flights and strand is not None and not isinstance(strand.progress, _RESTS):
+                flights[at] = self.backlog[at] = Flight(at, strand)
+        self.changed.clear()
+        return list(self.backlog.values())
+
+    def begins(self, flight: Flight) -> None:
+        """Note that a flight has begun."""
+        self.backlog.pop(flight.at, None)
+        if flight.until is not None:
+            heappush(self.times, (flight.until, next(_order), flight))
+
+    def notice_begun(self) -> None:
+        """Take from the trace when the call that was announced last has begun."""
+        newest = self.past.trace
+        if newest is not None and newest.reply is BEGUN and newest.at in self.flights:
+            self.flights[newest.at].began = newest.ended
 
     def announce(self, flight: Flight) -> int:
         """Note that a call begins; give the time."""
-        if flight.began is None and flight.at not in self.in_flight():
+        self.notice_begun()
+        if flight.began is None:
             self.past.trace = begun(self.state, flight.at, self.now(), self.past.trace)
-            flight.began = cast("Entry", self.past.trace).ended
+            self.notice_begun()
         self.catch_up()
         began = flight.began or 0
         seconds, flight.reason = self.bound(flight.strand, began)
@@ -110,18 +140,33 @@ class Branches(Turns):
 
     def next_time(self) -> int | None:
         """Give the time of the next pause, call or deadline that will be over, if there is one."""
-        times = [flight.until for flight in self.flights.values() if flight.until is not None]
-        for strand in strands_of(self.state).values() if self.state.book.entered else ():
-            times += [until for until, _ in self.deadlines(strand)]
-        return min(times, default=None)
+        times, now = self.times, self.now()
+        while times and self.flights.get(times[0][2].at) is not times[0][2]:
+            heappop(times)
+        known = [times[0][0]] if times else []
+        expired = self.state.book.expired
+        known += [time for due, time in self.until.items() if due not in expired and time > now]
+        return min(known, default=None)
+
+    def over(self) -> Iterator[Flight]:
+        """Give the flights whose time is over."""
+        times, now = self.times, self.now()
+        while times and times[0][0] <= now:
+            flight = times[0][2]
+            if self.flights.get(flight.at) is flight:
+                yield flight
+            heappop(times)
 
     def land_pauses(self) -> None:
         """Let the pauses that are over land."""
-        now = self.now()
-        for flight in self.flights.values():
-            if flight.began is None and flight.until is not None and flight.until <= now:
-                flight.reply = WOKE
-                self.landed.append(flight)
+        for flight in self.over():
+            self.land_pause(flight)
+
+    def land_pause(self, flight: Flight) -> None:
+        """Let a pause land that is over."""
+        if flight.began is None:
+            flight.reply = WOKE
+            self.landed.append(flight)
 
     def land(self, flight: Flight, returned: object, reply: object) -> None:
         """Note what has come back of a call; its strand takes it in later."""
@@ -157,4 +202,6 @@ class Branches(Turns):
         """Forget the run."""
         super().close()
         self.flights.clear()
+        self.backlog.clear()
         self.landed.clear()
+        self.times.clear()

@@ -334,9 +334,10 @@ class SyncRun(Branches):
         for flight in self.waiting():
             if flight.strand.function is None:
                 flight.until = self.end_of_pause(flight.strand)
-            elif sum(other.call is not None for other in self.flights.values()) < MAX_THREADS:
+                self.begins(flight)
+            elif len(self.flights) - len(self.backlog) < MAX_THREADS:
                 self.begin_flight(flight)
-        self.land_pauses()
+        self.end_flights()
         if not self.landed:
             self.await_landing(self.arrival)
         self.take_in_landed()
@@ -356,6 +357,7 @@ class SyncRun(Branches):
             refusal = refused()
         CURRENT.set(flight.in_hand)
         flight.call = call
+        self.begins(flight)
         refusal = refusal or call.start(strand.function, strand.value)
         CURRENT.set(None)
         if refusal is not None:
@@ -382,11 +384,15 @@ class SyncRun(Branches):
             return
         until = self.next_time()
         self.wait(arrival, None if until is None else max(0, until - self.now()) / SECOND_NS)
-        now = self.now()
-        for flight in self.flights.values():
-            over = flight.call is not None and flight.until is not None and flight.until <= now
-            if over and flight.call.give_up():
-                flight.ended, flight.reply = now, Unknown(cast("TimedOut", flight.reason))
+        self.end_flights()
+
+    def end_flights(self) -> None:
+        """Let the pauses land that are over, and walk away from the calls whose time is up."""
+        for flight in self.over():
+            self.land_pause(flight)
+            if flight.began is not None and flight.call.give_up():
+                flight.reply = Unknown(cast("TimedOut", flight.reason))
+                flight.ended = self.now()
                 self.landed.append(flight)
 
 
