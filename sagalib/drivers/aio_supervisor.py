@@ -16,7 +16,8 @@ from sagalib.core.history import History
 from sagalib.core.outcomes import Outcome
 from sagalib.core.policy import SECOND_NS
 from sagalib.core.saga import Async, Saga
-from sagalib.drivers.aio import AsyncRun, run_async, to_the_end
+from sagalib.drivers.aio import run_async, to_the_end
+from sagalib.drivers.aio_run import AsyncRun
 from sagalib.drivers.calls import CURRENT, Observer, OnCompensationFailure
 from sagalib.drivers.clock import AsyncClock
 from sagalib.drivers.records import Board, Record, maker_of, whole

@@ -31,6 +31,7 @@ from sagalib.core.policy import SECOND_NS, seconds_of
 from sagalib.core.saga import Saga, identity
 from sagalib.core.state import AnySaga, path_of
 from sagalib.core.status import PENDING, RunState, Status, status_of
+from sagalib.drivers.branches import Branches
 from sagalib.drivers.calls import (
     Audience,
     Claim,
@@ -39,7 +40,6 @@ from sagalib.drivers.calls import (
     check,
     new_run_id,
 )
-from sagalib.drivers.branches import Branches
 
 __all__ = ["Board", "Record", "maker_of", "whole"]
 

@@ -20,7 +20,8 @@ from sagalib.core.saga import Saga, Sync
 from sagalib.drivers.calls import Observer, OnCompensationFailure, logger
 from sagalib.drivers.clock import Clock, SystemClock
 from sagalib.drivers.records import Board, Record, maker_of, whole
-from sagalib.drivers.sync import SyncRun, refuse_async, run, to_the_end
+from sagalib.drivers.sync import refuse_async, run, to_the_end
+from sagalib.drivers.sync_run import SyncRun
 
 __all__ = ["Supervisor", "run_many"]
 

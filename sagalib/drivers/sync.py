@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterable
 from threading import get_ident
-from typing import Any, Final, cast, overload
+from typing import Any, overload
 
-from typing_extensions import TypeVar, override
+from typing_extensions import TypeVar
 
 from sagalib.core.errors import WrongColour
-from sagalib.core.history import History, Known, conclude
+from sagalib.core.history import History, Known
 from sagalib.core.instructions import Keep, Owed, Promise, is_step
-from sagalib.core.messages import SUCCESS, Refused, Unknown
-from sagalib.core.outcomes import Outcome, Raised, TimedOut, went_back, went_through
-from sagalib.core.policy import SECOND_NS, Soft, Timeout
+from sagalib.core.messages import SUCCESS, Unknown
+from sagalib.core.outcomes import Outcome, went_back, went_through
 from sagalib.core.saga import Saga, Sync
-from sagalib.core.state import Forked, Machine, call_of, path_of, step_of
 from sagalib.core.walk import way_back
-from sagalib.drivers.branches import Branches, Flight
 from sagalib.drivers.calls import (
     CURRENT,
-    CUT,
-    NOTHING,
-    WOKE,
     Audience,
     Claim,
     Observer,
@@ -36,10 +29,10 @@ from sagalib.drivers.calls import (
     with_outcome,
 )
 from sagalib.drivers.clock import Clock, SystemClock
-from sagalib.drivers.threads import Inbox, ThreadCall, refused
+from sagalib.drivers.sync_run import SyncRun
 from sagalib.drivers.turns import MAX_TRIES
 
-__all__ = ["SyncRun", "refuse_async", "run", "to_the_end"]
+__all__ = ["refuse_async", "run", "to_the_end"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -250,159 +243,3 @@ def _follow(  # noqa: C901 - every line of it is in every run
     else:
         return went_back(back.reason, back.step, value, past)
     return None
-
-
-MAX_THREADS: Final = 32
-"""How many calls of one run are made at once, each on a thread of its own."""
-
-
-class SyncRun(Branches):
-    """One run on the caller's thread; the calls of branches are on threads of their own."""
-
-    reply: Any
-    returned: Any
-    inbox: Inbox | None
-    arrival: threading.Event | None = None
-
-    def turns(self) -> Outcome[Any, Any, Any]:
-        """Turn after turn, to the end: ask, perform, take in."""
-        while self.goes_on():
-            if isinstance(self.state, Forked):
-                self.side_by_side()
-                continue
-            if self.waits():
-                if self.machine.function is None:
-                    self.pause()
-                else:
-                    self.call(self.machine.function)
-            self.take_in()
-        return conclude(self.past)
-
-    def pause(self) -> None:
-        """Wait for what is left of a pause."""
-        seconds = self.left_of_pause()
-        if seconds > 0:
-            self.sleep(seconds)
-        self.reply = WOKE
-
-    def call(self, function: Callable[[Any], Any]) -> None:
-        """Make the call that is asked for, on the terms of its step."""
-        timeout = self.machine.timeout
-        if step_of(self.machine).is_async:
-            self.reply = _refused_async(self.machine)
-        elif _is_hard(timeout):
-            began = self.begin_call()
-            self.returned, self.reply = self.in_thread(*self.bound(self.machine, began))
-            self.let_go()
-        else:
-            self.begin_call(get_ident())
-            try:
-                self.returned = function(self.machine.value)
-            except Exception as error:
-                self.reply = Unknown(raised(error))
-
-    def in_thread(self, seconds: Any, reason: Any) -> tuple[object, object]:
-        """Make the call on a thread of its own, and walk away from it at its deadline."""
-        self.inbox = self.inbox or Inbox()
-        call = ThreadCall(call_of(self.machine, None), self.inbox, lambda: None)
-        refusal = refused() or call.start(self.machine.function, self.machine.value)
-        if refusal is not None:
-            return NOTHING, refusal
-        in_time, unanswered = False, Unknown(reason)
-        try:
-            in_time = self.wait(call.done, seconds)
-        except BaseException as interrupt:
-            self.interrupts.append(interrupt)
-            unanswered = CUT
-        walked_away = not in_time and call.give_up()
-        return (NOTHING, unanswered) if walked_away else call.answer(self.interrupts)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait in a pause."""
-        self.clock.sleep(seconds)
-
-    def wait(self, done: threading.Event, seconds: float | None) -> bool:
-        """Wait for calls on other threads; tell whether one is done."""
-        in_time: bool = done.wait() if seconds is None else self.clock.wait(done, seconds)
-        return in_time
-
-    # -- branches ------------------------------------------------------------------------------
-
-    def side_by_side(self) -> None:
-        """Begin what branches ask for, wait until something has come back, and take that in."""
-        self.arrival = self.arrival or threading.Event()
-        for flight in self.waiting():
-            if flight.strand.function is None:
-                flight.until = self.end_of_pause(flight.strand)
-                self.begins(flight)
-            elif len(self.flights) - len(self.backlog) < MAX_THREADS:
-                self.begin_flight(flight)
-        self.end_flights()
-        if not self.landed:
-            self.await_landing(self.arrival)
-        self.take_in_landed()
-
-    def begin_flight(self, flight: Flight) -> None:
-        """Make a call on a thread of its own."""
-        strand = flight.strand
-        self.announce(flight)
-        if not _is_hard(strand.timeout):
-            flight.until = None  # nobody walks away from it
-        self.inbox = self.inbox or Inbox()
-        call = ThreadCall(call_of(strand, None), self.inbox, lambda: self.arrive(flight))
-        refusal = None
-        if step_of(strand).is_async:
-            refusal = _refused_async(strand)
-        elif _is_hard(strand.timeout):
-            refusal = refused()
-        CURRENT.set(flight.in_hand)
-        flight.call = call
-        self.begins(flight)
-        refusal = refusal or call.start(strand.function, strand.value)
-        CURRENT.set(None)
-        if refusal is not None:
-            flight.reply = refusal
-            self.landed.append(flight)
-
-    def arrive(self, flight: Flight) -> None:
-        """Note, on the thread of a call, that it is over."""
-        flight.ended = self.now()
-        self.landed.append(flight)
-        cast("threading.Event", self.arrival).set()
-
-    @override
-    def collect(self, flight: Flight) -> None:
-        """Fetch what a call has returned."""
-        if flight.reply is NOTHING:
-            returned, reply = flight.call.answer(self.interrupts)
-            self.land(flight, returned, CUT if returned is reply is NOTHING else reply)
-
-    def await_landing(self, arrival: threading.Event) -> None:
-        """Wait until a call is over, or its time is, or that of a pause or a deadline."""
-        arrival.clear()
-        if self.landed:
-            return
-        until = self.next_time()
-        self.wait(arrival, None if until is None else max(0, until - self.now()) / SECOND_NS)
-        self.end_flights()
-
-    def end_flights(self) -> None:
-        """Let the pauses land that are over, and walk away from the calls whose time is up."""
-        for flight in self.over():
-            self.land_pause(flight)
-            if flight.began is not None and flight.call.give_up():
-                flight.reply = Unknown(cast("TimedOut", flight.reason))
-                flight.ended = self.now()
-                self.landed.append(flight)
-
-
-def _is_hard(timeout: Timeout) -> bool:
-    return timeout is not None and not isinstance(timeout, Soft)
-
-
-def _refused_async(strand: Machine) -> Refused:
-    message = (
-        f"run takes steps of plain functions, and {path_of(strand)!r}, which bind has brought, is "
-        "async: use await run_async(...)"
-    )
-    return Refused(Raised("WrongColour", message))

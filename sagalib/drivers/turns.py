@@ -109,7 +109,7 @@ class Turns:
                 state = self.state
                 self.past.trace = Entry(state, late_reply, None, self.now(), state, trace)
             elif self.began is None and (due := self.passed(self.now)) is not None:
-                self.tell(Expired(due.number, False, self.in_flight()))
+                self.tell(Expired(due.number, calls=self.in_flight()))
             else:
                 return isinstance(self.state, Forked) or not isinstance(self.state.progress, Ended)
 

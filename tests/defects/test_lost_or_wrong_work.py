@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -308,9 +308,14 @@ def test_defect_04_a_second_interrupt_of_a_compensation_is_its_failure(
     assert [key, key] == check_interrupted_undo(interrupt, 2)
 
 
-def unshielded() -> AbstractContextManager[None]:
+@contextmanager
+def unshielded() -> Iterator[None]:
     """Plant: the way back goes on in the task of the run."""
-    return planted("sagalib.drivers.aio", "_shielded", unwinding_here)
+    with (
+        planted("sagalib.drivers.aio", "shielded", unwinding_here),
+        planted("sagalib.drivers.aio_run", "shielded", unwinding_here),
+    ):
+        yield
 
 
 def unwinding_here(_: object) -> Callable[[Any, object], Any]:

@@ -23,9 +23,14 @@ import sagalib.core.functions
 import sagalib.core.history
 import sagalib.core.machine
 import sagalib.core.messages
+import sagalib.core.scopes
 import sagalib.core.state
+import sagalib.core.strand
+import sagalib.core.strands
+import sagalib.drivers.branches
 import sagalib.drivers.calls
 import sagalib.drivers.sync
+import sagalib.drivers.sync_run
 import sagalib.drivers.threads
 import sagalib.drivers.turns
 from sagalib import (
@@ -65,8 +70,13 @@ MODULES = (
     sagalib.core.machine,
     sagalib.core.messages,
     sagalib.core.state,
-    sagalib.drivers.sync,
+    sagalib.core.scopes,
+    sagalib.core.strand,
+    sagalib.core.strands,
+    sagalib.drivers.branches,
     sagalib.drivers.calls,
+    sagalib.drivers.sync,
+    sagalib.drivers.sync_run,
     sagalib.drivers.threads,
     sagalib.drivers.turns,
 )

@@ -338,7 +338,7 @@ def test_a_late_answer_at_the_very_end_is_logged(caplog: pytest.LogCaptureFixtur
     saga = Step(ship, name="ship", timeout=5)
     with (
         caplog.at_level(logging.WARNING, logger="sagalib"),
-        planted("sagalib.drivers.sync", "conclude", landing),
+        planted("sagalib.drivers.sync_run", "conclude", landing),
     ):
         outcome = run(saga, "x", clock=VirtualClock(), run_id="order:7")
 
