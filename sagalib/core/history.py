@@ -9,7 +9,7 @@ are one function, applied at different times.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Never, TypeAlias, cast, final
+from typing import Any, ClassVar, Final, NamedTuple, Never, TypeAlias, cast, final
 
 import attrs
 from attrs import frozen
@@ -45,7 +45,6 @@ from sagalib.core.state import (
     Failed,
     Machine,
     Pausing,
-    Progress,
     Resting,
     State,
     direction_of,
@@ -119,7 +118,7 @@ def taken_in(  # noqa: PLR0917 - the parts of an entry
 
 def begun(state: State, at: int, time: int | None, earlier: Trace) -> Entry:
     """Add to the trace that the call which the strand ``at`` asks for begins."""
-    return Entry(state, BEGUN, None, time, state, earlier, at)
+    return Entry(state, BEGUN, None, time, evolve(state, BEGUN, at), earlier, at)
 
 
 Ahead: TypeAlias = "tuple[object, int, Ahead] | None"
@@ -207,10 +206,11 @@ def _told(
         yield e.CancelRequested(book.run_id, at_ns=at_ns)
     else:
         yield e.DeadlineExpired(book.run_id, reply.number, at_ns=at_ns)
-    for number, strand in strands_of(state).items():
+    for strand in strands_of(state).values():
         progress = strand.progress
-        in_flight = reply.in_flight if isinstance(state, Machine) else number in reply.calls
-        if in_flight or not isinstance(progress, (Executing, Pausing)):
+        if not isinstance(progress, (Executing, Pausing)):
+            continue
+        if reply.in_flight or (isinstance(progress, Executing) and progress.begun):
             continue
         stop = stopping(book, strand.place)
         made = progress.attempt - isinstance(progress, Executing)
@@ -346,6 +346,8 @@ class History:
     """What has come on the course of the saga."""
     calling: object
     """What was ahead when the latest call on the course began: it goes on while that is so."""
+    until: ClassVar[None] = None
+    """No deadline of a scope stands around a call on the course."""
     thread: int | None
     """The only thread on which the call in progress may be asked about, if there is one."""
     has_left_course: bool

@@ -11,12 +11,12 @@ forks there is one for each branch, and where they join there is one again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, cast
 
 from sagalib.core.errors import IllegalReply
 from sagalib.core.instructions import Retrying
-from sagalib.core.messages import Cancel, Command, Expired, Invoke, Reply, Sleep, read
+from sagalib.core.messages import Begun, Cancel, Command, Expired, Invoke, Reply, Sleep, read
 from sagalib.core.state import (
     ROOT,
     AnySaga,
@@ -24,6 +24,7 @@ from sagalib.core.state import (
     Book,
     Branch,
     Ended,
+    Executing,
     Forked,
     Joining,
     Machine,
@@ -37,8 +38,8 @@ from sagalib.core.state import (
     step_of,
     strands_of,
 )
-from sagalib.core.strands import Strands
 from sagalib.core.strand import MOVES, TRANSITIONS, begin_branch, first, join, moved, stop
+from sagalib.core.strands import Strands
 
 __all__ = ["begin", "decide", "evolve", "understand"]
 
@@ -57,12 +58,13 @@ def begin(saga: AnySaga, value: object, run_id: str, *, stop: bool = False) -> S
     return _at_rest(first(saga, value, run_id, stop=stop))
 
 
-def evolve(state: State, reply: Reply, at: int = ROOT) -> State:
+def evolve(state: State, reply: Reply | Begun, at: int = ROOT) -> State:
     """Give the state after ``reply``; pure functions of the saga are called here.
 
     Args:
         state: the state before.
-        reply: the answer to what was asked; or ``Cancel`` or ``Expired``, which are for all.
+        reply: the answer to what was asked; or ``Cancel`` or ``Expired``, which are for all; with
+            several strands also ``Begun``, before the answer to a call.
         at: the number of the strand that has asked, if there are several.
 
     Raises:
@@ -74,7 +76,7 @@ def evolve(state: State, reply: Reply, at: int = ROOT) -> State:
     return _at_rest(machine) if type(machine.progress) in _AT_ONCE else machine
 
 
-def _answered(machine: Machine, reply: Reply) -> Machine:
+def _answered(machine: Machine, reply: Reply | Begun) -> Machine:
     try:
         transition = TRANSITIONS[type(machine.progress)][type(reply)]
     except KeyError:
@@ -128,9 +130,11 @@ def _at_rest(machine: Machine) -> State:
     return _Spreading(machine.book, Strands(), ROOT + 1).spread({ROOT: machine})
 
 
-def _evolve_one(forked: Forked, reply: Reply, at: int) -> State:
+def _evolve_one(forked: Forked, reply: Reply | Begun, at: int) -> State:
     if isinstance(reply, (Cancel, Expired)):
         return _told(forked, reply)
+    if isinstance(reply, Begun):
+        return _begun(forked, at)
     strand = forked.strands.get(at)
     if strand is None or type(strand.progress) is Joining:
         asking = ", ".join(str(number) for number in strands_of(forked))
@@ -149,8 +153,16 @@ def _told(forked: Forked, reply: Cancel | Expired) -> State:
     else:
         book = book._replace(expired=book.expired | {reply.number})
     spreading = _Spreading(book, forked.strands, forked.following)
-    spreading.stop(lambda at, _: at not in reply.calls)
+    spreading.stop()
     return spreading.spread({})
+
+
+def _begun(forked: Forked, at: int) -> Forked:
+    """Note that the call has begun which a strand asks for: only its reply ends it now."""
+    strand = forked.strands[at]
+    if isinstance(strand.progress, Executing):
+        strand = strand._replace(progress=strand.progress._replace(begun=True))
+    return forked._replace(strands=forked.strands.changed({at: strand}), changed=(at,))
 
 
 class _Spreading:
@@ -172,11 +184,11 @@ class _Spreading:
         self.changes[at] = strand
         self.waiting.append(at)
 
-    def stop(self, may: Callable[[int, Machine], bool]) -> None:
+    def stop(self) -> None:
         """Stop the strands that may not go on and have no call in flight."""
         for at in (*self.before, *self.changes):
             strand = self.get(at)
-            if strand is None or not may(at, strand):
+            if strand is None or (isinstance(strand.progress, Executing) and strand.progress.begun):
                 continue
             stopped = stop(strand._replace(book=self.book))
             if stopped is not None:
@@ -225,7 +237,7 @@ class _Spreading:
         self.put(branch.parent, parent._replace(progress=joining))
         if joining.has_failed and joining.fork.interrupts:
             self.book = self.book._replace(interrupted=self.book.interrupted | {branch.parent})
-            self.stop(lambda _, other: other.function is None)  # no call of which is in flight
+            self.stop()
 
 
 def _may_begin(joining: Joining, book: Book) -> bool:

@@ -138,12 +138,11 @@ class Woke:
 class Cancel:
     """Stop before the next execute, and compensate.
 
-    ``in_flight`` says that the call asked for has begun, so that its reply follows; ``calls`` are
-    the strands of which that is so, if there are several.
+    ``in_flight`` says that the call asked for has begun, so that its reply follows. It is for runs
+    of one strand: of several, ``Begun`` has told.
     """
 
     in_flight: bool = False
-    calls: frozenset[int] = frozenset()
 
 
 @final
@@ -153,7 +152,6 @@ class Expired:
 
     number: int
     in_flight: bool = False
-    calls: frozenset[int] = frozenset()
 
 
 @final

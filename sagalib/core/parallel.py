@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, shown
 from sagalib.core.instructions import Each
-from sagalib.core.saga import JOIN, Async, Composite, Saga, branch_of, enclose, fork, in_a_row
+from sagalib.core.saga import JOIN, Composite, branch_of, enclose, fork, in_a_row
 
 __all__ = ["OnFailure", "each", "gather", "par", "together"]
 

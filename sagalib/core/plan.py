@@ -33,7 +33,6 @@ from sagalib.core.instructions import (
 )
 from sagalib.core.lints import Lint, lints_of_deadline, lints_of_steps, shown_time
 from sagalib.core.machine import begin, evolve
-from sagalib.core.strand import CANCELLED
 from sagalib.core.messages import Cancel, Direction, Late, Reply, Unknown
 from sagalib.core.outcomes import Irreversible
 from sagalib.core.owed import failures_of, in_doubt_of
@@ -50,6 +49,7 @@ from sagalib.core.state import (
     step_of,
 )
 from sagalib.core.steps import AnyStep
+from sagalib.core.strand import CANCELLED
 
 __all__ = ["FailurePoint", "HowItFails", "Plan", "PlannedCall", "plan"]
 

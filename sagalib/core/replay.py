@@ -143,9 +143,9 @@ def _reply_in(machine: Machine, event: e.Event, in_flight: set[int]) -> Reply:
     back = isinstance(machine.progress, Compensating)
     match event:
         case e.CancelRequested():
-            return Cancel(ROOT in in_flight, frozenset(in_flight))
+            return Cancel(ROOT in in_flight)
         case e.DeadlineExpired(number=number):
-            return Expired(number, ROOT in in_flight, frozenset(in_flight))
+            return Expired(number, ROOT in in_flight)
         case _ if isinstance(machine.progress, Backing):
             return Woke()
         case e.StepOk(value=value, late=late) if isinstance(machine.progress, Executing):

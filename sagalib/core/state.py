@@ -220,12 +220,14 @@ class Failed(NamedTuple):
 class Executing(NamedTuple):
     """An execute is asked for.
 
-    ``answers`` counts the definite answers that its path has; ``in_doubt`` if an attempt was.
+    ``answers`` counts the definite answers that its path has; ``in_doubt`` if an attempt was;
+    ``begun``, with several strands, if this one has begun.
     """
 
     attempt: int
     answers: int
     in_doubt: bool
+    begun: bool = False
 
 
 class Pausing(NamedTuple):

@@ -99,6 +99,10 @@ _THROUGH: Final = Ended(None)
 _NOBODY: Final[frozenset[int]] = frozenset()
 _NO_ANSWERS: Final[Mapping[str, int]] = MappingProxyType({})
 _NOWHERE: Final[Any] = None
+_USED_UP: Final = (
+    "each takes a collection, and got {}, which can be walked only once: a retry or a replay would "
+    "find it empty. Write .map(list) before it"
+)
 _BRACKETS: Final = frozenset({Saved, Guarded, Bound})
 # Read once: to look up a member of an Enum costs as much as to build a cell, in CPython 3.11.
 _COMPENSATE: Final = Direction.COMPENSATE
@@ -188,7 +192,7 @@ def _go_on(  # noqa: PLR0917 - the parts of a machine
                         if isinstance(scope, Retrying):
                             place = place._replace(counts=True)
                 case Leave(skip, step):
-                    if book.expired and (stop := stopping(book, place)) is not None:
+                    if book.expired and (stop := _too_late(book, place, frames, cells)) is not None:
                         return _fail(book, stop._replace(context=value), frames, cells)
                     if step is not None:
                         k = book.answers.get(path_at(frames.place, pc), 0)
@@ -273,6 +277,18 @@ def stopping(book: Book, place: Place) -> Failed | None:
     return Failed(CANCELLED, False, None, None, False, stopped=True) if stops else None
 
 
+def _too_late(book: Book, place: Place, scope: Scoped, cells: Cell | None) -> Failed | None:
+    """Give why a scope that has gone through has failed after all, or ``None``.
+
+    Behind a pivot it is as with a late step that cannot be compensated: what is done is done.
+    """
+    while cells is not scope.floor and cells is not None:
+        if cells.direction is None:
+            return None
+        cells = cells.below
+    return stopping(book, place)
+
+
 def _misplaced(place: Place, pc: int, step: AnyStep) -> Failed | None:
     """Give why a pivot may not be called in a branch, or ``None``."""
     if not step.pivot or place.forks is None:
@@ -302,6 +318,8 @@ def _joining(fork: Fork | Each, pc: int, place: Place, value: Any) -> Joining:
             inputs.append((start, place.items, value))
             start += size
     else:
+        if iter(value) is value:
+            raise TypeError(_USED_UP.format(type(value).__qualname__))
         inputs.extend((start, (*place.items, at), item) for at, item in enumerate(value))
     return Joining(fork, tuple(inputs), 0, 0, None, False)
 
@@ -455,12 +473,14 @@ def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Exe
         answer = allows(policy, tried.attempt, reason)
         if answer is True:
             if policy.wait:
-                return machine._replace(progress=Pausing(*tried), function=None, timeout=None)
+                paused = Pausing(tried.attempt, tried.answers, tried.in_doubt)
+                return machine._replace(progress=paused, function=None, timeout=None)
             return _next_attempt(machine, tried)
         if isinstance(answer, Raised):
             reason, returned = answer, False
-    stopped = is_cut and stop is not None and stop.stopped
-    failed = Failed(reason, returned, None, None, not is_cut, stopped=stopped)
+    failed = Failed(reason, returned, None, None, not is_cut)
+    if stop is not None:  # no scope inside of a deadline that has passed goes on either
+        failed = failed._replace(due=stop.due, stopped=is_cut and stop.stopped)
     return _step_failed(machine, failed, tried)
 
 
@@ -525,7 +545,7 @@ def stop(machine: Machine) -> Machine | None:
     failed = stopping(machine.book, machine.place)
     if failed is None:
         return None
-    attempt, answers, in_doubt = progress
+    attempt, answers, in_doubt = _tries(machine)
     if attempt == 1 and isinstance(progress, Executing):
         failed = failed._replace(context=machine.value)
         return _fail(machine.book, failed, machine.frames, machine.cells)

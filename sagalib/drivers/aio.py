@@ -189,6 +189,7 @@ class _CallOnCourse(NamedTuple):
     calling: Ahead
     began: int
     thread: int | None = None
+    until: int | None = None
 
     def in_progress(self) -> tuple[Machine | None, int]:
         """Give the machine that asks for the call, and when it began; none if it is over.
@@ -234,7 +235,7 @@ async def _follow(  # noqa: C901, PLR0912 - every line of it is in every run
         for instruction in word:
             if instruction.is_step:
                 past.calling = ahead
-                CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None)))
+                CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None, None)))
                 returned: Any = instruction.execute(value)
                 if instruction.is_async:
                     if instruction.timeout is not None:
@@ -287,7 +288,7 @@ async def _follow_back(  # noqa: PLR0917 - what both ways share
     try:
         for step, (compensate, argument) in zip(turned.back.steps, turned.back.calls, strict=True):
             past.calling = ahead
-            CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None)))
+            CURRENT.set(_new(_CallOnCourse, (past, ahead, began, None, None)))
             returned: Any = compensate(argument)
             if step.is_async:
                 seconds = seconds_of(step.compensation_timeout)

@@ -75,15 +75,6 @@ class Branches(Turns):
         self.times: list[tuple[int, int, Flight]] = []
         self.changed: set[int] = set(strands_of(self.state))
 
-    def in_flight(self) -> frozenset[int]:
-        """Give the strands whose calls have begun."""
-        self.notice_begun()
-        return frozenset(
-            at
-            for at, flight in self.flights.items()
-            if flight.began is not None and strand_at(self.state, at) is flight.strand
-        )
-
     @property
     def in_hands(self) -> list[CallInHand]:
         """The calls in progress; any thread may ask."""
@@ -123,7 +114,9 @@ class Branches(Turns):
         """Take from the trace when the call that was announced last has begun."""
         newest = self.past.trace
         if newest is not None and newest.reply is BEGUN and newest.at in self.flights:
-            self.flights[newest.at].began = newest.ended
+            flight, strand = self.flights[newest.at], strand_at(newest.after, newest.at)
+            if strand is not None:
+                flight.began, flight.strand = newest.ended, strand
 
     def announce(self, flight: Flight) -> int:
         """Note that a call begins; give the time."""
@@ -135,7 +128,7 @@ class Branches(Turns):
         began = flight.began or 0
         seconds, flight.reason = self.bound(flight.strand, began)
         flight.until = None if seconds is None else began + int(seconds * SECOND_NS)
-        flight.in_hand = CallInHand(flight.strand, began)
+        flight.in_hand = CallInHand(flight.strand, began, None, self.scope_until(flight.strand))
         return began
 
     def next_time(self) -> int | None:
@@ -182,6 +175,8 @@ class Branches(Turns):
     def take_in_landed(self) -> None:
         """Take in what has come, in the order in which it came."""
         while self.landed:
+            if not self.goes_on():
+                return
             flight = self.landed[0]
             if self.flights.get(flight.at) is flight:
                 self.collect(flight)
@@ -195,8 +190,6 @@ class Branches(Turns):
                     self.catch_up()
                 self.flights.pop(flight.at, None)
             self.landed.popleft()
-            if not self.goes_on():
-                return
 
     def close(self) -> None:
         """Forget the run."""

@@ -60,6 +60,11 @@ class InProgress(Protocol):
         """The only thread that may ask, if there is one."""
         ...
 
+    @property
+    def until(self) -> int | None:
+        """When the deadline of a scope around the call passes, if there is one."""
+        ...
+
     def in_progress(self) -> tuple[Machine | None, int]:
         """Give the machine that asks for the call, and when it began; none if it is over."""
         ...
@@ -95,10 +100,13 @@ class CallInHand:
     What a step has left running in its context finds no call any more, instead of the next one.
     """
 
-    __slots__ = ("_began", "_machine", "thread")
+    __slots__ = ("_began", "_machine", "thread", "until")
 
-    def __init__(self, machine: Machine, began: int, thread: int | None = None) -> None:
+    def __init__(
+        self, machine: Machine, began: int, thread: int | None = None, until: int | None = None
+    ) -> None:
         """Hold the call that ``machine`` asks for; ``thread`` is the only one it is made on."""
+        self.until: int | None = until
         self._machine: Machine | None = machine
         self._began: int = began
         self.thread: int | None = thread
@@ -138,7 +146,9 @@ def current_call() -> Call:
         )
         raise NoCurrentCall(msg)
     seconds = seconds_of(machine.timeout)
-    return call_of(machine, None if seconds is None else began + int(seconds * SECOND_NS))
+    own = None if seconds is None else began + int(seconds * SECOND_NS)
+    until = None if current is None else current.until
+    return call_of(machine, until if own is None or (until and until < own) else own)
 
 
 def raised(exception: BaseException) -> Raised:

@@ -15,10 +15,12 @@ from sagalib.core.outcomes import Outcome, Raised, TimedOut
 from sagalib.core.policy import SECOND_NS, Soft, Timeout
 from sagalib.core.state import Forked, Machine, call_of, path_of, step_of
 from sagalib.drivers.branches import Branches, Flight
-from sagalib.drivers.calls import CURRENT, CUT, NOTHING, WOKE, raised
+from sagalib.drivers.calls import CURRENT, CUT, NOTHING, WOKE, CallInHand, raised
 from sagalib.drivers.threads import Inbox, ThreadCall, refused
 
 __all__ = ["MAX_THREADS", "SyncRun"]
+
+_HERE: Final = object()
 
 MAX_THREADS: Final = 32
 """How many calls of one run are made at once, each on a thread of its own."""
@@ -99,7 +101,11 @@ class SyncRun(Branches):
     def side_by_side(self) -> None:
         """Begin what branches ask for, wait until something has come back, and take that in."""
         self.arrival = self.arrival or threading.Event()
-        for flight in self.waiting():
+        waiting = self.waiting()
+        if len(waiting) == len(self.flights) == 1 and self.is_for_this_thread(waiting[0]):
+            self.call_here(waiting[0])
+            waiting = []
+        for flight in waiting:
             if flight.strand.function is None:
                 flight.until = self.end_of_pause(flight.strand)
                 self.begins(flight)
@@ -109,6 +115,33 @@ class SyncRun(Branches):
         if not self.landed:
             self.await_landing(self.arrival)
         self.take_in_landed()
+
+    def is_for_this_thread(self, flight: Flight) -> bool:
+        """Tell a call from which nobody walks away, while nothing else goes on."""
+        strand = flight.strand
+        return not (strand.function is None or _is_hard(strand.timeout) or step_of(strand).is_async)
+
+    def call_here(self, flight: Flight) -> None:
+        """Make a call on the caller's thread, as if there were no branches."""
+        self.announce(flight)
+        strand, flight.until = flight.strand, None
+        flight.in_hand = in_hand = CallInHand(
+            strand, flight.began or 0, get_ident(), self.scope_until(strand)
+        )
+        flight.call = _HERE
+        self.begins(flight)
+        returned, reply = NOTHING, CUT
+        CURRENT.set(in_hand)
+        try:
+            function = cast("Callable[[Any], Any]", strand.function)
+            returned, reply = function(strand.value), NOTHING
+        except Exception as error:
+            reply = Unknown(raised(error))
+        finally:
+            flight.ended = self.now()
+            self.land(flight, returned, reply)
+            self.landed.append(flight)
+            CURRENT.set(None)
 
     def begin_flight(self, flight: Flight) -> None:
         """Make a call on a thread of its own."""

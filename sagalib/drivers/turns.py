@@ -40,7 +40,6 @@ MOST_STUMBLES: Final = 2
 """How often taking in one reply may be interrupted before the reply is given up."""
 MAX_TRIES: Final = 16
 """How often in a row a turn may be interrupted before the interrupt is let through."""
-_NOBODY: Final[frozenset[int]] = frozenset()
 
 
 class Turns:
@@ -103,13 +102,13 @@ class Turns:
             if self.began is not None and self.waits():
                 self.reply = CUT
             if self.interrupts and self.state.book.cancels < (2 if self.tries > 1 else 1):
-                self.tell(Cancel(self.began is not None, self.in_flight()))
+                self.tell(Cancel(self.began is not None))
             elif self.inbox is not None and self.inbox.replies:
                 late_reply = self.inbox.replies.popleft()
                 state = self.state
                 self.past.trace = Entry(state, late_reply, None, self.now(), state, trace)
             elif self.began is None and (due := self.passed(self.now)) is not None:
-                self.tell(Expired(due.number, calls=self.in_flight()))
+                self.tell(Expired(due.number))
             else:
                 return isinstance(self.state, Forked) or not isinstance(self.state.progress, Ended)
 
@@ -127,10 +126,6 @@ class Turns:
                 self.audience.opened(self.past.start, self.past.began)
             else:
                 self.audience.answered(trace)
-
-    def in_flight(self) -> frozenset[int]:
-        """Give the strands whose calls have begun, if there are several."""
-        return _NOBODY
 
     def tell(self, what: Cancel | Expired) -> None:
         """Take in what nobody asked for."""
@@ -166,6 +161,12 @@ class Turns:
                 self.until[due.number] = self.now() + int(due.seconds * SECOND_NS)
             if due.number not in expired:
                 yield self.until[due.number], due
+
+    def scope_until(self, strand: Machine) -> int | None:
+        """Give when the first of the deadlines around a strand passes."""
+        if strand.place.deadlines is None:
+            return None
+        return min((until for until, _ in self.deadlines(strand)), default=None)
 
     def bound(self, strand: Machine, began: int) -> tuple[float | None, TimedOut | None]:
         """Give the seconds that a call has at most, and the reason of one that takes longer."""
@@ -212,7 +213,7 @@ class Turns:
             self.audience.asked(machine, self.now())
         self.ended, self.tries = None, 0
         self.began = began = self.now()
-        self.in_hand = CallInHand(machine, began, thread)
+        self.in_hand = CallInHand(machine, began, thread, self.scope_until(machine))
         CURRENT.set(self.in_hand)
         return began
 
