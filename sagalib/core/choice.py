@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from collections.abc import Callable
+from typing import Any, Generic, final
 
 from attrs import frozen
+from typing_extensions import TypeVar
 
 from sagalib.core.errors import InvalidSaga, shown
 from sagalib.core.instructions import Choose, Jump
-from sagalib.core.saga import Composite, Saga, arrow, in_a_row
+from sagalib.core.saga import (
+    A_contra,
+    Async,
+    B_co,
+    Composite,
+    E_co,
+    F_co,
+    M_co,
+    Saga,
+    arrow,
+    in_a_row,
+)
 
 __all__ = ["Cases", "When", "on", "when"]
+
+A = TypeVar("A")
+A2 = TypeVar("A2")
+B = TypeVar("B")
+B2 = TypeVar("B2")
+E = TypeVar("E")
+E2 = TypeVar("E2")
+F = TypeVar("F")
+F2 = TypeVar("F2")
+M = TypeVar("M", bound=Async)
+M2 = TypeVar("M2", bound=Async)
 
 
 @final
 @frozen
-class When:
+class When(Generic[A_contra, B_co, E_co, F_co, M_co]):
     """A saga for the values of which a predicate holds; ``otherwise`` makes it whole."""
 
-    predicate: Any
-    saga: Any
+    predicate: Callable[[A_contra], bool]
+    saga: Saga[A_contra, B_co, E_co, F_co, M_co]
 
-    def otherwise(self, saga: Any, /) -> Any:
-        """Give the saga for the other values."""
+    def otherwise(
+        self, saga: Saga[A_contra, B2, E2, F2, M2], /
+    ) -> Saga[A_contra, B_co | B2, E_co | E2, F_co | F2, M_co | M2]:
+        """Give the saga that runs this one, or ``saga`` with the other values.
+
+        Raises:
+            InvalidSaga: not a saga.
+        """
         return _choose(self.predicate, self.saga, _checked("otherwise", saga))
 
 
-def when(predicate: Any, saga: Any, /) -> When:
+def when(predicate: Callable[[A], bool], saga: Saga[A, B, E, F, M], /) -> When[A, B, E, F, M]:
     """Choose by the value: ``when(predicate, saga).otherwise(other)``.
 
     The value goes on unchanged, to one of both. ``predicate`` is pure: it is called again on
@@ -35,20 +65,21 @@ def when(predicate: Any, saga: Any, /) -> When:
     Raises:
         InvalidSaga: not a function, or not a saga.
     """
-    if not callable(predicate):
+    given: Any = predicate
+    if not callable(given):
         msg = (
-            f"when takes a predicate, got {shown(predicate)}: "
+            f"when takes a predicate, got {shown(given)}: "
             "write when(lambda order: order.total > 0, charge).otherwise(identity())"
         )
         raise InvalidSaga(msg)
     return When(predicate, _checked("when", saga))
 
 
-def _checked(what: str, given: object) -> Saga[Any, Any, Any, Any, Any]:
+def _checked(what: str, saga: Saga[A, B, E, F, M]) -> Saga[A, B, E, F, M]:
+    given: Any = saga
     if not isinstance(given, Saga):
-        msg = f"{what} takes a saga, got {type(given).__qualname__}: write {what}(..., Step(function))"
+        msg = f"{what} takes a saga, got {shown(given)}: write {what}(..., Step(function))"
         raise InvalidSaga(msg)
-    saga: Saga[Any, Any, Any, Any, Any] = given
     return saga
 
 
@@ -84,8 +115,12 @@ class _NoCase:
 
 
 @final
-class Cases(Composite[Any, Any, Any, Any, Any]):
-    """A choice by the class of the value: a saga, to which ``on`` adds a case."""
+class Cases(Composite[A_contra, B_co, E_co, F_co, M_co]):
+    """A choice by the class of the value: a saga, to which ``on`` adds a case.
+
+    ``Cases[Card | Cash, ...]`` takes both; a saga that may give something else does not compose
+    with it.
+    """
 
     __slots__ = ("_cases",)
 
@@ -100,12 +135,18 @@ class Cases(Composite[Any, Any, Any, Any, Any]):
         super().__init__(whole.instructions)
         object.__setattr__(self, "_cases", cases)
 
-    def on(self, cls: Any, saga: Any, /) -> Any:
-        """Add a case: values of ``cls`` go to ``saga``, if no case before took them."""
+    def on(
+        self, cls: type[A2], saga: Saga[A2, B2, E2, F2, M2], /
+    ) -> Cases[A_contra | A2, B_co | B2, E_co | E2, F_co | F2, M_co | M2]:
+        """Add a case: values of ``cls`` go to ``saga``, if no case before took them.
+
+        Raises:
+            InvalidSaga: not a class, or not a saga.
+        """
         return Cases((*self._cases, _case(cls, saga)))
 
 
-def on(cls: Any, saga: Any, /) -> Any:
+def on(cls: type[A], saga: Saga[A, B, E, F, M], /) -> Cases[A, B, E, F, M]:
     """Choose by the class of the value: ``on(Card, charge).on(Cash, take)``.
 
     The first case whose class the value is an instance of takes it, unchanged. The type of the
@@ -117,7 +158,7 @@ def on(cls: Any, saga: Any, /) -> Any:
     return Cases((_case(cls, saga),))
 
 
-def _case(cls: object, saga: object) -> tuple[type, Saga[Any, Any, Any, Any, Any]]:
+def _case(cls: object, saga: Any) -> tuple[type, Saga[Any, Any, Any, Any, Any]]:
     if not isinstance(cls, type):
         msg = f"on takes a class, got {shown(cls)}: write on(Card, charge).on(Cash, take)"
         raise InvalidSaga(msg)

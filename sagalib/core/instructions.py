@@ -274,10 +274,26 @@ class Bind(_Instruction):
     function: Callable[[Any], object]
 
 
-Instruction: TypeAlias = (
-    "AnyStep | Arrow | Fail | Keep | Merge | Guard | Unguard | Promise | Owed | Unwind | Choose"
-    " | Jump | Enter | Leave | Fork | Each | Join | Bind"
+_NoStep: TypeAlias = (
+    Arrow
+    | Fail
+    | Keep
+    | Merge
+    | Guard
+    | Unguard
+    | Promise
+    | Owed
+    | Unwind
+    | Choose
+    | Jump
+    | Enter
+    | Leave
+    | Fork
+    | Each
+    | Join
+    | Bind
 )
+Instruction: TypeAlias = "AnyStep | _NoStep"
 
 
 def is_step(instruction: Instruction) -> TypeIs[AnyStep]:

@@ -181,8 +181,8 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         return cast("Saga[A, tuple[A, B], E, F, M]", enclose(self, _pair))
 
     def __and__(
-        self: Saga[A, B, E, F, M], other: Saga[A, C, E2, F2, M2], /
-    ) -> Saga[A, tuple[B, C], E | E2, F | F2, M | M2]:
+        self, other: Saga[A_contra, C, E2, F2, M2], /
+    ) -> Saga[A_contra, tuple[B_co, C], E_co | E2, F_co | F2, M_co | M2]:
         """Run both at once, with the same input; give both outputs.
 
         If one fails the other is awaited, and then what has completed is compensated, last
@@ -192,11 +192,14 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         Raises:
             InvalidSaga: ``other`` is not a saga, or one of both has a pivot.
         """
-        return cast("Saga[A, tuple[B, C], E | E2, F | F2, M | M2]", fork((self, other), "&"))
+        return cast(
+            "Saga[A_contra, tuple[B_co, C], E_co | E2, F_co | F2, M_co | M2]",
+            fork((self, other), "&"),
+        )
 
     def __or__(
-        self: Saga[A, B, E, F, M], other: Saga[A, C, E2, F2, M2], /
-    ) -> Saga[A, B | C, E2, F | F2, M | M2]:
+        self, other: Saga[A_contra, C, E2, F2, M2], /
+    ) -> Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]:
         """Try this saga, and if it fails ``other``: see ``or_else``.
 
         Raises:
@@ -205,8 +208,8 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         return self.or_else(other)
 
     def or_else(
-        self: Saga[A, B, E, F, M], other: Saga[A, C, E2, F2, M2], /
-    ) -> Saga[A, B | C, E2, F | F2, M | M2]:
+        self, other: Saga[A_contra, C, E2, F2, M2], /
+    ) -> Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]:
         """Try this saga; if it fails, compensate what has completed in it, and run ``other``.
 
         ``other`` gets the input of this saga, and the whole fails with its errors only. A
@@ -218,7 +221,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         """
         second = _checked(other, "|")
         return cast(
-            "Saga[A, B | C, E2, F | F2, M | M2]",
+            "Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]",
             _concatenate(_scope(self, Alternative(), second.length), second),
         )
 
