@@ -21,6 +21,7 @@ from sagalib.core.saga import (
     Saga,
     arrow,
     in_a_row,
+    word,
 )
 
 __all__ = ["Cases", "When", "on", "when"]
@@ -84,9 +85,7 @@ def _checked(what: str, saga: Saga[A, B, E, F, M]) -> Saga[A, B, E, F, M]:
 
 
 def _choose(predicate: Any, saga: Any, other: Any) -> Saga[Any, Any, Any, Any, Any]:
-    jump: Saga[Any, Any, Any, Any, Any] = Composite((Jump(other.length),))
-    choose: Saga[Any, Any, Any, Any, Any] = Composite((Choose(predicate, saga.length + 1),))
-    return in_a_row(choose, saga, jump, other)
+    return in_a_row(word(Choose(predicate, saga.length + 1)), saga, word(Jump(other.length)), other)
 
 
 @frozen

@@ -223,10 +223,11 @@ def _said_forward(
     before: Machine, reply: Any, after: Machine | None, at_ns: int | None
 ) -> Iterator[e.Event]:
     progress: Any = before.progress
+    succeeded: Any = reply
     where = (before.book.run_id, path_of(before), step_of(before).name, progress.attempt)
     match reply:
         case Success():
-            yield e.StepOk(*where, reply.unwrap(), at_ns=at_ns)
+            yield e.StepOk(*where, succeeded.unwrap(), at_ns=at_ns)
         case Late(value):
             yield e.StepOk(*where, value, True, at_ns=at_ns)
         case _:
@@ -286,7 +287,9 @@ def _reason(reply: Any) -> tuple[object, bool]:
 
 def _unwinding(strand: Machine | None) -> Failed | None:
     """Give why a strand goes back, if it does."""
-    progress = None if strand is None else strand.progress
+    if strand is None:
+        return None
+    progress = strand.progress
     if isinstance(progress, (Compensating, Resting)):
         return progress.failed
     return progress.failed if isinstance(progress, Ended) and strand.frames is None else None

@@ -198,8 +198,8 @@ class _Spreading:
 
     def spread(self, changes: Mapping[int, Machine]) -> State:
         """Begin the branches of strands that have forked, and join those that have ended."""
-        for at, strand in changes.items():
-            self.put(at, strand)
+        for at, changed in changes.items():
+            self.put(at, changed)
         while self.waiting:
             at = self.waiting.pop()
             strand = self.get(at)
@@ -233,7 +233,7 @@ class _Spreading:
         """Hand what a branch came to over to the strand that has forked."""
         self.changes[at] = None
         parent = cast("Machine", self.get(branch.parent))
-        joining = _with_one_less(cast("Joining", parent.progress), branch.index, strand)
+        joining = _with_one_less(cast("Joining", parent.progress), branch.number, strand)
         self.put(branch.parent, parent._replace(progress=joining))
         if joining.has_failed and joining.fork.interrupts:
             self.book = self.book._replace(interrupted=self.book.interrupted | {branch.parent})

@@ -23,11 +23,14 @@ ITEM = "item"
 BIND = "bind"
 
 
-def paths_of(word: tuple[Instruction, ...]) -> tuple[str | None, ...]:
+def paths_of(  # noqa: C901 - one branch for each kind of instruction
+    word: tuple[Instruction, ...],
+) -> tuple[str | None, ...]:
     """Give the rendered path of each instruction that makes calls, or brings the saga that does.
 
-    ``None`` for the others. ``nested`` puts its name before the paths inside, ``par`` ``branch[0]``,
-    ``each`` ``item[]``, where the number of the item is to be put, and ``bind`` ``bind``.
+    ``None`` for the others. ``nested`` puts its name before the paths inside, ``par``
+    ``branch[0]``, ``each`` ``item[]``, where the number of the item is to be put, and ``bind``
+    ``bind``.
     """
     names = Names()
     prefix = ""

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict, TypeVar, TypeVarTuple, Unpack
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, shown
 from sagalib.core.instructions import Each
-from sagalib.core.saga import JOIN, Composite, branch_of, enclose, fork, in_a_row
+from sagalib.core.saga import JOIN, Async, Saga, branch_of, enclose, fork, in_a_row, word
 
 __all__ = ["OnFailure", "each", "gather", "par", "together"]
 
@@ -104,14 +104,11 @@ def each(
     """
     _check(limit, on_failure)
     body = branch_of(saga, "each")
-    opening: Saga[Any, Any, Any, Any, Any] = Composite(
-        (Each(body.length + 1, limit, on_failure == "interrupt"),)
-    )
-    return in_a_row(opening, body, JOIN)
+    return in_a_row(word(Each(body.length + 1, limit, on_failure == "interrupt")), body, JOIN)
 
 
-# Of `E1 | E2`, both Never, pyright 1.1.414 makes Unknown: so sagas that cannot fail, and sagas whose
-# compensations cannot, have signatures of their own. What two of them take, the first takes.
+# Of `E1 | E2`, both Never, pyright 1.1.414 makes Unknown: so sagas that cannot fail have signatures
+# of their own, and sagas whose compensations cannot. What two of them take, the first takes.
 @overload
 def par(
     a: Saga[A, B1, E1, F1, M],

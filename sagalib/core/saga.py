@@ -58,6 +58,7 @@ __all__ = [
     "fork",
     "identity",
     "in_a_row",
+    "word",
 ]
 
 
@@ -102,13 +103,10 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
     """What logs and status call the saga."""
     is_async: bool
     """Whether the saga has an async step, so that only ``run_async`` can run it."""
+    has_pivot: bool
+    """Whether a step is a point of no return."""
     length: int
     """The number of its instructions."""
-
-    @property
-    def has_pivot(self) -> bool:
-        """Whether a step is a point of no return."""
-        raise NotImplementedError  # pragma: no cover - as below
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -173,7 +171,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         _check_function(function, "map_error")
         return cast(
             "Saga[A_contra, B_co, E2, F_co, M_co]",
-            _concatenate(_concatenate(Composite((Guard(function),)), self), _UNGUARD),
+            _concatenate(_concatenate(word(Guard(function)), self), _UNGUARD),
         )
 
     def keep(self: Saga[A, B, E, F, M]) -> Saga[A, tuple[A, B], E, F, M]:
@@ -322,7 +320,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         _check_function(function, "bind")
         return cast(
             "Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]",
-            _concatenate(self, Composite((Bind(function),))),
+            _concatenate(self, word(Bind(function))),
         )
 
     def named(self, name: str, /) -> Saga[A_contra, B_co, E_co, F_co, M_co]:
@@ -536,19 +534,17 @@ def _concatenate(
     return Composite(left, second)
 
 
-def _checked(given: object, operator: str) -> Saga[Any, Any, Any, Any, Any]:
+def _checked(given: Any, operator: str) -> Saga[Any, Any, Any, Any, Any]:
+    saga: Saga[Any, Any, Any, Any, Any] = given
     if not isinstance(given, Saga):
         raise InvalidSaga(_not_a_saga(given, operator))
-    saga: Saga[Any, Any, Any, Any, Any] = given
     return saga
 
 
 def _scope(
     saga: Saga[Any, Any, Any, Any, Any], kind: ScopeKind, skip: int = 0, step: Any = None
 ) -> Saga[Any, Any, Any, Any, Any]:
-    opening: Saga[Any, Any, Any, Any, Any] = Composite((Enter(kind, saga.length),))
-    closing: Saga[Any, Any, Any, Any, Any] = Composite((Leave(skip, step),))
-    return in_a_row(opening, saga, closing)
+    return in_a_row(word(Enter(kind, saga.length)), saga, word(Leave(skip, step)))
 
 
 def fork(
@@ -565,10 +561,10 @@ def fork(
     """
     checked = [branch_of(branch, operator) for branch in branches]
     sizes = tuple(branch.length + 1 for branch in checked)
-    whole: Saga[Any, Any, Any, Any, Any] = Composite((Fork(sizes, limit, interrupts),))
+    parts: list[Saga[Any, Any, Any, Any, Any]] = [word(Fork(sizes, limit, interrupts))]
     for branch in checked:
-        whole = in_a_row(whole, branch, JOIN)
-    return whole
+        parts += (branch, JOIN)
+    return in_a_row(*parts)
 
 
 def branch_of(given: object, operator: str) -> Saga[Any, Any, Any, Any, Any]:
@@ -587,9 +583,14 @@ def branch_of(given: object, operator: str) -> Saga[Any, Any, Any, Any, Any]:
     return saga
 
 
+def word(*instructions: Instruction) -> Saga[Any, Any, Any, Any, Any]:
+    """Give the saga of these instructions."""
+    return Composite(instructions)
+
+
 def in_a_row(*parts: Saga[Any, Any, Any, Any, Any]) -> Saga[Any, Any, Any, Any, Any]:
     """Put words one after the other, as they are."""
-    whole = parts[0]
+    whole: Saga[Any, Any, Any, Any, Any] = parts[0]
     for part in parts[1:]:
         whole = Composite(whole, part)
     return whole
@@ -599,9 +600,9 @@ def _is_empty(saga: Saga[Any, Any, Any, Any, Any]) -> bool:
     return isinstance(saga, Composite) and saga.sides()[0] == ()
 
 
-_UNGUARD: Composite[Any, Any, Never, Never, Sync] = Composite((Unguard(),))
-_KEEP: Composite[Any, Any, Never, Never, Sync] = Composite((Keep(),))
-JOIN: Composite[Any, Any, Never, Never, Sync] = Composite((Join(),))
+_UNGUARD = word(Unguard())
+_KEEP = word(Keep())
+JOIN = word(Join())
 
 
 def _pair(kept: object, value: object) -> tuple[object, object]:
@@ -612,8 +613,7 @@ def enclose(
     saga: Saga[Any, Any, Any, Any, Any], combine: Callable[[Any, Any], object]
 ) -> Saga[Any, Any, Any, Any, Any]:
     """Give ``combine(input, output)`` of a saga."""
-    merge: Saga[Any, Any, Any, Any, Any] = Composite((Merge(combine),))
-    return _concatenate(_concatenate(_KEEP, saga), merge)
+    return _concatenate(_concatenate(_KEEP, saga), word(Merge(combine)))
 
 
 def identity() -> Saga[A, A]:

@@ -42,7 +42,7 @@ def passes(book: Book, frame: Scoped, cells: Cell | None, failed: Failed) -> Mac
     )
 
 
-def _try_alternative(book: Book, frame: Scoped, cells: Cell | None, failed: Failed) -> Machine:
+def _try_alternative(book: Book, frame: Scoped, cells: Cell | None, _: Failed) -> Machine:
     return _goes_on(book, frame, cells, frame.value)
 
 

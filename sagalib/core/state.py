@@ -190,7 +190,7 @@ class Branch(NamedTuple):
     """The outermost frame of a branch: which strand has forked, and the number of the branch."""
 
     parent: int
-    index: int
+    number: int
     below: None = None
 
 

@@ -24,7 +24,7 @@ from typing import (
 import attrs
 from attrs import field, frozen
 from returns.result import Result, Success
-from typing_extensions import TypedDict, TypeVar, TypeVarTuple, Unpack, override
+from typing_extensions import TypedDict, TypeVar, TypeVarTuple, Unpack
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, WrongColour, shown
 from sagalib.core.functions import is_coroutine_function, name_of
@@ -91,10 +91,11 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
     """What both kinds of step share: how they are called, retried and timed."""
 
     is_step: ClassVar[bool] = True
-    length: ClassVar[int] = 1  # pyrefly: ignore[bad-override] # as below
 
     # Frozen fields; for pyrefly the base would have to call them read-only too.
     is_async: bool = field(init=False)  # pyrefly: ignore[bad-override]
+    has_pivot: bool = field(init=False, eq=False)  # pyrefly: ignore[bad-override]
+    length: int = field(init=False, eq=False)  # pyrefly: ignore[bad-override]
     name: str  # pyrefly: ignore[bad-override]
     timeout: Timeout
     retries: Retry
@@ -104,12 +105,6 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
     pivot: bool
     limit: int = field(init=False, eq=False)
     """How long execute may take, in nanoseconds: see ``limit_of``."""
-
-    @property
-    @override
-    def has_pivot(self) -> bool:
-        """Whether the step is a pivot."""
-        return self.pivot
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -158,6 +153,8 @@ class Leaf(Saga[A_contra, B, E_co, F_co, M_co]):
             "compensation_timeout": compensation_timeout,
             "compensation_retries": as_retry(compensation_retries),
             "pivot": bool(pivot),
+            "has_pivot": bool(pivot),
+            "length": 1,
             "limit": limit_of(timeout),
         }
         for field_name, value in values.items():

@@ -22,6 +22,7 @@ from sagalib.core.instructions import (
     Fail,
     Fork,
     Guard,
+    Instruction,
     Join,
     Jump,
     Keep,
@@ -132,11 +133,12 @@ def _go_on(  # noqa: PLR0917 - the parts of a machine
     program = place.program
     while True:
         while pc == len(program) and type(frames) is Bound:
-            place, pc, frames = frames.place, frames.pc, frames.below
+            bound: Any = frames
+            place, pc, frames = bound.place, bound.pc, bound.below
             program = place.program
         if pc >= len(program):
             return Machine(book, pc, value, frames, cells, _THROUGH, None, None, place)
-        instruction = program[pc]
+        instruction: Instruction = program[pc]
         if book.cancels > 1:
             return _fail(book, Failed(CANCELLED, False, None, value, False), frames, cells)
         try:
@@ -272,7 +274,7 @@ def stopping(book: Book, place: Place) -> Failed | None:
         return Failed(TimedOut(due.seconds), False, None, None, due=due.number)
     stops = forks is not None and book.halted
     while forks is not None and book.interrupted and not stops:
-        fork, forks = forks  # pyrefly: ignore[not-iterable] # a recursive alias
+        fork, forks = forks
         stops = fork in book.interrupted
     return Failed(CANCELLED, False, None, None, False, stopped=True) if stops else None
 
@@ -369,11 +371,12 @@ def _primary(failed: list[Failed]) -> Failed:
 def _merged(below: Cell | None, stacks: list[Cell | None]) -> Cell | None:
     """Put the stacks of branches on top of what was owed before, in the order of completion."""
     completed: list[Cell] = []
-    for stack in stacks:
+    for top in stacks:
         cells: list[Cell] = []
-        while stack is not None:
-            cells.append(stack)
-            stack = stack.below
+        cell = top
+        while cell is not None:
+            cells.append(cell)
+            cell = cell.below
         completed += reversed(cells)
     for cell in sorted(completed, key=_turn):
         below = cell._replace(below=below)

@@ -23,7 +23,7 @@ class Strands(Mapping[int, "Machine"]):
 
     __slots__ = ("_rows", "_size")
 
-    def __init__(self, rows: Mapping[int, Mapping[int, Machine]] = {}, size: int = 0) -> None:  # noqa: B006 - never changed
+    def __init__(self, rows: Mapping[int, Mapping[int, Machine]] = {}, size: int = 0) -> None:
         """Hold rows of strands."""
         self._rows: Mapping[int, Mapping[int, Machine]] = rows
         self._size: int = size

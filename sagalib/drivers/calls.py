@@ -23,7 +23,7 @@ from sagalib.core.outcomes import Cancelled, Outcome, Raised
 from sagalib.core.paths import check_run_id
 from sagalib.core.policy import SECOND_NS, seconds_of
 from sagalib.core.saga import Saga
-from sagalib.core.state import Machine, call_of
+from sagalib.core.state import Machine, State, call_of
 
 __all__ = [
     "CURRENT",
@@ -239,9 +239,9 @@ class Audience:
         self._epoch = epoch
         self._reported = False
 
-    def opened(self, machine: Machine, at_ns: int | None) -> None:
+    def opened(self, state: State, at_ns: int | None) -> None:
         """Tell of the beginning."""
-        self._tell(opening(machine, since_epoch(at_ns, self._epoch)))
+        self._tell(opening(state, since_epoch(at_ns, self._epoch)))
 
     def asked(self, machine: Machine, at_ns: int | None) -> None:
         """Tell that a call is about to be made."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import get_ident
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from returns.result import Result
 from typing_extensions import TypeVar
@@ -128,10 +128,10 @@ def simulate(
 
 def _chooser(schedule: Sequence[int] | Callable[[int], int] | None) -> Callable[[int], int]:
     """Give what chooses one of so many strands."""
-    if callable(schedule):
-        return schedule
     given: Any = schedule or ()
-    if not isinstance(given, Iterable):
+    if callable(given):
+        return cast("Callable[[int], int]", given)
+    if not hasattr(given, "__iter__"):
         msg = (
             "a schedule is a list of numbers, or a function of how many branches can go on; "
             f"got {type(given).__qualname__}: write schedule=[0, 1, 1]"
@@ -167,6 +167,7 @@ def check_keys(table: Mapping[str, Sequence[Answer]], saga: AnySaga) -> None:
         for path, made in zip(saga.paths, saga.instructions, strict=True)
         if isinstance(made, Bind)
     )
+    key: Any
     for key, answers in table.items():
         template = _NUMBER.sub("[]", key) if isinstance(key, str) else key
         if (

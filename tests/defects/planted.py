@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sagalib.core.strand import TRANSITIONS, Transition
 from sagalib.core.state import Ended, Failed, Machine, Progress
+from sagalib.core.strand import TRANSITIONS, Transition
 
 
 @contextmanager

@@ -40,8 +40,8 @@ from sagalib import (
     stage,
     step,
 )
-from sagalib.core.strand import Transition
 from sagalib.core.state import Executing, Machine
+from sagalib.core.strand import Transition
 from tests.defects.colours import (
     ASYNC,
     SYNC,

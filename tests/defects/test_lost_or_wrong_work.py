@@ -29,9 +29,9 @@ from sagalib import (
     run,
     run_async,
 )
-from sagalib.core.strand import CANCELLED, Transition
 from sagalib.core.messages import Direction, Unknown
 from sagalib.core.state import Cell, Compensating, Executing, Machine
+from sagalib.core.strand import CANCELLED, Transition
 from tests.defects.colours import ASYNC, SYNC, AnySaga, Colour, World, both_colours
 from tests.defects.planted import ended, notices, planted, planted_transition, true_one
 from tests.support.time import VirtualClock, run_virtual

@@ -518,9 +518,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
     ),
     "a cancel on the way back": (
         Run(A >> B, Success(1), Failure("no"), Cancel(in_flight=True)),
-        machine(
-            A >> B, 0, 1, None, OWED_A, Compensating(NO, 1, 1, False), undo, 3.0, cancels=1
-        ),
+        machine(A >> B, 0, 1, None, OWED_A, Compensating(NO, 1, 1, False), undo, 3.0, cancels=1),
     ),
     "a cancel after the end": (
         Run(A, Success(1), Cancel()),
