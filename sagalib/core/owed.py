@@ -89,9 +89,9 @@ def in_doubt_of(machine: Machine) -> tuple[str, ...]:
     book = machine.book
     if book.doubts is None and not book.halted:
         return ()
-    paths = oldest_first(book.doubts)
+    paths = [path for path, _ in oldest_first(book.doubts)]
     if book.halted:
         paths += [
             path_at(cell.place, cell.pc) for cell in _down_to_pivot(machine.cells) if cell.in_doubt
         ]
-    return tuple(paths)
+    return tuple(dict.fromkeys(paths))

@@ -407,7 +407,7 @@ def _succeeded(machine: Machine, reply: Any) -> Machine:
         reply.unwrap(),
     )
     if place.counts:
-        book = _heard(book, machine, tried.answers + 1)
+        book = _answered_ok(book, machine, tried.answers)
     if step.compensate is not None:
         owed: Cell = _new(
             Cell, (pc, value, _COMPENSATE, tried.answers + 1, False, cells, place, book.turn)
@@ -423,6 +423,15 @@ def _heard(book: Book, machine: Machine, answers: int) -> Book:
     return book._replace(heard=((path_of(machine), answers), book.heard))
 
 
+def _answered_ok(book: Book, machine: Machine, before: int) -> Book:
+    """Note a success; a call that it repeats, with the same key, is in doubt no longer."""
+    book = _heard(book, machine, before + 1)
+    doubts, known = None, (path_of(machine), before)
+    for doubt in oldest_first(book.doubts):
+        doubts = doubts if doubt == known else (doubt, doubts)
+    return book._replace(doubts=doubts)
+
+
 def _came_late(machine: Machine, reply: Any) -> Machine:
     step = step_of(machine)
     done = Success(reply.value)
@@ -432,7 +441,7 @@ def _came_late(machine: Machine, reply: Any) -> Machine:
     _, answers, _ = _tries(machine)
     book = machine.book
     if machine.place.counts:
-        book = _heard(book, machine, answers + 1)
+        book = _answered_ok(book, machine, answers)
     cells = Cell(
         machine.pc,
         reply.value,
@@ -509,7 +518,9 @@ def _step_failed(machine: Machine, failed: Failed, tried: Executing) -> Machine:
             book.turn,
         )
     elif tried.in_doubt:
-        book = book._replace(doubts=(path, book.doubts))
+        repeatable = tried.answers == book.answers.get(path, 0)
+        key = tried.answers if repeatable else None
+        book = book._replace(doubts=((path, key), book.doubts))
     return _fail(book, failed._replace(step=path, context=machine.value), machine.frames, cells)
 
 
@@ -675,7 +686,8 @@ def _call_again(machine: Machine, _: object) -> Machine:
 def _gave_up(machine: Machine, reason: Any, answers: int) -> Machine:
     progress: Any = machine.progress
     book, cell, path = machine.book, machine.cells, path_of(machine)
-    doubts = (path, book.doubts) if cell is not None and cell.in_doubt else book.doubts
+    in_doubt = cell is not None and cell.in_doubt
+    doubts = ((path, None), book.doubts) if in_doubt else book.doubts
     owed = cell._replace(answers=answers) if cell is not None else None
     if machine.place.counts:
         book = _heard(book, machine, answers)

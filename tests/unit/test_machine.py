@@ -263,7 +263,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             Ended(Failed(LOST, False, "a", "x")),
             None,
             None,
-            doubts=("a", None),
+            doubts=(("a", 0), None),
         ),
     ),
     "no answer from a step with settle": (
@@ -313,7 +313,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             None,
             cancels=1,
-            doubts=("a", None),
+            doubts=(("a", 0), None),
         ),
     ),
     "a cancel before the second attempt of a step with settle": (
@@ -379,7 +379,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             Ended(Failed(Cancelled(), False, "a", "x", False)),
             None,
             None,
-            doubts=("a", None),
+            doubts=(("a", 0), None),
         ),
     ),
     "a compensation": (
@@ -435,7 +435,7 @@ STATES: dict[str, tuple[Run, Machine]] = {
             None,
             failures=(CompensationFailed("a", "unknown"), None),
             owed=(cell(0, "x", SETTLE, 1, True, None), None),
-            doubts=("a", None),
+            doubts=(("a", None), None),
         ),
     ),
     "a pivot in the way": (
