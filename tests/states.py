@@ -17,10 +17,10 @@ from returns.result import Failure, Success
 
 from sagalib import Cancel, Fatal, Late, Raised, Refused, Retry, Saga, Step, Unknown, simulate
 from sagalib.core.machine import begin, evolve
-from sagalib.core.strand import TRANSITIONS
 from sagalib.core.messages import Reply, Woke
 from sagalib.core.outcomes import Cancelled, TimedOut
 from sagalib.core.state import Compensating, Ended, Executing, Machine, Pausing, Progress, Resting
+from sagalib.core.strand import TRANSITIONS
 
 State: TypeAlias = type[Progress]
 Edge: TypeAlias = tuple[State, State]

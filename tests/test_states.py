@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sagalib.core.strand import TRANSITIONS
 from sagalib.core.messages import Woke
 from sagalib.core.state import Ended, Resting
+from sagalib.core.strand import TRANSITIONS
 from tests.states import FOLDER, LONGEST, PAGE, PICTURE, page, picture, table, transitions
 
 

@@ -17,6 +17,7 @@ from returns.result import Failure, Success
 from typing_extensions import TypeVar
 
 from sagalib.core import events as e
+from sagalib.core.forward import stopping
 from sagalib.core.machine import begin, evolve, understand
 from sagalib.core.messages import (
     BEGUN,
@@ -53,7 +54,6 @@ from sagalib.core.state import (
     strand_at,
     strands_of,
 )
-from sagalib.core.strand import stopping
 
 __all__ = [
     "Ahead",

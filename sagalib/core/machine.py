@@ -11,11 +11,13 @@ forks there is one for each branch, and where they join there is one again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, cast
 
 from sagalib.core.errors import IllegalReply
-from sagalib.core.instructions import Retrying
+from sagalib.core.forward import fail, go_on
+from sagalib.core.instructions import Fork, Retrying
 from sagalib.core.messages import Begun, Cancel, Command, Expired, Invoke, Reply, Sleep, read
 from sagalib.core.state import (
     ROOT,
@@ -23,26 +25,34 @@ from sagalib.core.state import (
     Backing,
     Book,
     Branch,
+    Cell,
     Ended,
     Executing,
+    Failed,
     Forked,
     Joining,
     Machine,
     Pausing,
+    Place,
     Resting,
     Scoped,
     State,
     call_of,
     direction_of,
+    oldest_first,
     path_of,
     step_of,
     strands_of,
 )
-from sagalib.core.strand import MOVES, TRANSITIONS, begin_branch, first, join, moved, stop
+from sagalib.core.strand import MOVES, TRANSITIONS, moved, stop
 from sagalib.core.strands import Strands
 
 __all__ = ["begin", "decide", "evolve", "understand"]
 
+# NamedTuple's own constructor costs as much as a whole transition.
+_new: Callable[..., Any] = tuple[Any, ...].__new__
+_NOBODY: Final[frozenset[int]] = frozenset()
+_NO_ANSWERS: Final[Mapping[str, int]] = MappingProxyType({})
 _AT_ONCE: Final = frozenset({*MOVES, Joining})
 
 
@@ -55,7 +65,16 @@ def begin(saga: AnySaga, value: object, run_id: str, *, stop: bool = False) -> S
         run_id: the id of the run, a part of every idempotency key.
         stop: whether the first failed compensation ends the unwinding.
     """
-    return _at_rest(first(saga, value, run_id, stop=stop))
+    book: Book = _new(
+        Book,
+        (
+            *(saga, run_id, value, stop, 0, False, None, None, None),
+            *(_NO_ANSWERS, None, 0, _NOBODY, 0, _NOBODY),
+        ),
+    )
+    place: Place = _new(Place, (saga, saga.instructions, "", (), None, False, None))
+    machine = go_on(book, place, 0, value, None, None)
+    return _at_rest(machine) if type(machine.progress) in _AT_ONCE else machine
 
 
 def evolve(state: State, reply: Reply | Begun, at: int = ROOT) -> State:
@@ -218,14 +237,14 @@ class _Spreading:
     def go_on_forking(self, at: int, strand: Machine, joining: Joining) -> None:
         """Begin one more branch, or join them if all have ended."""
         if _may_begin(joining, self.book):
-            branch = begin_branch(self.book, strand, joining.begun, at)
+            branch = _begin_branch(self.book, strand, joining.begun, at)
             self.book = branch.book
             self.put(at, strand._replace(progress=_with_one_more(joining)))
             self.put(self.following, branch)
             self.following += 1
         elif not joining.running:
             book = self.book._replace(interrupted=self.book.interrupted - {at})
-            joined = join(book, strand)
+            joined = _join(book, strand)
             self.book = joined.book
             self.put(at, joined)
 
@@ -238,6 +257,61 @@ class _Spreading:
         if joining.has_failed and joining.fork.interrupts:
             self.book = self.book._replace(interrupted=self.book.interrupted | {branch.parent})
             self.stop()
+
+
+def _begin_branch(book: Book, machine: Machine, index: int, at: int) -> Machine:
+    """Begin branch ``index`` of ``machine``, which is the strand ``at``."""
+    start, items, value = cast("Joining", machine.progress).inputs[index]
+    place = machine.place._replace(items=items, forks=(at, machine.place.forks))
+    return moved(go_on(book, place, start, value, Branch(at, index), None))
+
+
+def _join(book: Book, machine: Machine) -> Machine:
+    """Make one strand of the branches of ``machine``, which have all ended."""
+    joining = cast("Joining", machine.progress)
+    ended: list[Machine] = [child for _, child in sorted(oldest_first(joining.ended), key=_index)]
+    cells = _merged(machine.cells, [child.cells for child in ended])
+    failed = [why for child in ended if (why := cast("Ended", child.progress).failed) is not None]
+    if failed:
+        return moved(fail(book, _primary(failed), machine.frames, cells))
+    value = tuple(child.value for child in ended)
+    fork = joining.fork
+    size = sum(fork.sizes) if isinstance(fork, Fork) else fork.size
+    return moved(go_on(book, machine.place, machine.pc + 1 + size, value, machine.frames, cells))
+
+
+def _index(ended: tuple[int, Machine]) -> int:
+    return ended[0]
+
+
+def _primary(failed: list[Failed]) -> Failed:
+    """Give the leftmost failure, with the reasons of the others."""
+    told = [each for each in failed if not each.stopped] or failed
+    first, *others = told
+    reasons = list(first.others)
+    for other in others:
+        reasons += [(other.reason, other.returned), *other.others]
+    catchable = all(each.catchable for each in failed)
+    return first._replace(catchable=catchable, others=tuple(reasons))
+
+
+def _merged(below: Cell | None, stacks: list[Cell | None]) -> Cell | None:
+    """Put the stacks of branches on top of what was owed before, in the order of completion."""
+    completed: list[Cell] = []
+    for top in stacks:
+        cells: list[Cell] = []
+        cell = top
+        while cell is not None:
+            cells.append(cell)
+            cell = cell.below
+        completed += reversed(cells)
+    for cell in sorted(completed, key=_turn):
+        below = cell._replace(below=below)
+    return below
+
+
+def _turn(cell: Cell) -> int:
+    return cell.turn
 
 
 def _may_begin(joining: Joining, book: Book) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
+from sagalib.core.forward import CANCELLED
 from sagalib.core.instructions import Instruction, Owed, Unwind
 from sagalib.core.outcomes import CompensationFailed, Irreversible
 from sagalib.core.saga import Composite, Saga, identity
@@ -20,7 +21,6 @@ from sagalib.core.state import (
     path_at,
     step_at,
 )
-from sagalib.core.strand import CANCELLED
 
 __all__ = ["failures_of", "in_doubt_of", "owed_by"]
 

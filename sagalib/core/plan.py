@@ -22,6 +22,7 @@ from attrs import field, frozen
 from returns.result import Failure, Success
 
 from sagalib.core.errors import InvalidSaga
+from sagalib.core.forward import CANCELLED
 from sagalib.core.instructions import (
     Arrow,
     Guard,
@@ -49,7 +50,6 @@ from sagalib.core.state import (
     step_of,
 )
 from sagalib.core.steps import AnyStep
-from sagalib.core.strand import CANCELLED
 
 __all__ = ["FailurePoint", "HowItFails", "Plan", "PlannedCall", "plan"]
 

@@ -79,11 +79,11 @@ class Book(NamedTuple):
     """What all strands of a run share. The lists are linked tuples, newest first.
 
     After one cancel no step is called any more. After a second no pure function is either: it may
-    be what was interrupted. ``doubts`` are paths, each with the number of definite answers that is in
-    its key, if that key will be repeated. ``answers`` is how many definite answers a path had when the latest
-    attempt of a ``retry`` began, ``heard`` what has come since. ``turn`` counts the replies while
-    there are several strands, ``interrupted`` has the forks whose branches are to stop.
-    ``entered`` counts the deadlines, ``expired`` has those that have passed.
+    be what was interrupted. ``doubts`` are paths, each with the number of definite answers in its
+    key, if that key will be repeated. ``answers`` is how many a path had when the latest attempt of
+    a ``retry`` began, ``heard`` what has come since. ``turn`` counts the replies while there are
+    several strands, ``interrupted`` has the forks whose branches are to stop. ``entered`` counts
+    the deadlines, ``expired`` has those that have passed.
     """
 
     saga: AnySaga

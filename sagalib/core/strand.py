@@ -1,4 +1,4 @@
-"""One strand of a run: what follows a reply, on the way forward and on the way back.
+"""What follows a reply in one strand of a run, on the way there and on the way back.
 
 ``TRANSITIONS`` is the whole table: what may be answered in which state of progress, and what
 follows. ``MOVES`` are the transitions that wait for no reply.
@@ -7,33 +7,11 @@ follows. ``MOVES`` are the transitions that wait for no reply.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, Final, TypeAlias, assert_never, cast
+from typing import Any, Final, TypeAlias, cast
 
 from returns.result import Failure, Success
 
-from sagalib.core.instructions import (
-    Arrow,
-    Bind,
-    Choose,
-    Deadline,
-    Each,
-    Enter,
-    Fail,
-    Fork,
-    Guard,
-    Instruction,
-    Join,
-    Jump,
-    Keep,
-    Leave,
-    Merge,
-    Owed,
-    Promise,
-    Retrying,
-    Unguard,
-    Unwind,
-)
+from sagalib.core.forward import CANCELLED, fail, go_on, stopping
 from sagalib.core.messages import (
     Cancel,
     Direction,
@@ -46,27 +24,23 @@ from sagalib.core.messages import (
 )
 from sagalib.core.outcomes import Cancelled, CompensationFailed, Irreversible, Raised, TimedOut
 from sagalib.core.policy import Soft
-from sagalib.core.saga import Saga
 from sagalib.core.scopes import HANDLERS, again, allows, beside
 from sagalib.core.state import (
-    AnySaga,
     Backing,
     Book,
     Bound,
     Branch,
     Cell,
     Compensating,
-    Due,
     Ended,
     Executing,
     Failed,
     Failing,
     Going,
     Guarded,
-    Joining,
+    Link,
     Machine,
     Pausing,
-    Place,
     Progress,
     Resting,
     Saved,
@@ -78,313 +52,17 @@ from sagalib.core.state import (
     step_at,
     step_of,
 )
-from sagalib.core.steps import AnyStep, AsyncStep, Step
+from sagalib.core.steps import AnyStep
 
-__all__ = [
-    "CANCELLED",
-    "MOVES",
-    "TRANSITIONS",
-    "begin_branch",
-    "first",
-    "join",
-    "moved",
-    "stop",
-    "stopping",
-]
+__all__ = ["MOVES", "TRANSITIONS", "Transition", "moved", "stop"]
 
 # NamedTuple's own constructor costs as much as a whole transition.
 _new: Callable[..., Any] = tuple[Any, ...].__new__
-CANCELLED: Final = Cancelled()
-_FIRST: Final = Executing(1, 0, in_doubt=False)
-_THROUGH: Final = Ended(None)
-_NOBODY: Final[frozenset[int]] = frozenset()
-_NO_ANSWERS: Final[Mapping[str, int]] = MappingProxyType({})
 _NOWHERE: Final[Any] = None
-_USED_UP: Final = (
-    "each takes a collection, and got {}, which can be walked only once: a retry or a replay would "
-    "find it empty. Write .map(list) before it"
-)
 _BRACKETS: Final = frozenset({Saved, Guarded, Bound})
 # Read once: to look up a member of an Enum costs as much as to build a cell, in CPython 3.11.
 _COMPENSATE: Final = Direction.COMPENSATE
 _SETTLE: Final = Direction.SETTLE
-
-
-def first(saga: AnySaga, value: object, run_id: str, *, stop: bool) -> Machine:
-    """Give the strand with which a run begins."""
-    book: Book = _new(
-        Book,
-        (
-            *(saga, run_id, value, stop, 0, False, None, None, None),
-            *(_NO_ANSWERS, None, 0, _NOBODY, 0, _NOBODY),
-        ),
-    )
-    place: Place = _new(Place, (saga, saga.instructions, "", (), None, False, None))
-    return moved(_go_on(book, place, 0, value, None, None))
-
-
-# -- going forward ---------------------------------------------------------------------------------
-
-
-def _go_on(  # noqa: PLR0917 - the parts of a machine
-    book: Book, place: Place, pc: int, value: object, frames: Any, cells: Cell | None
-) -> Machine:
-    """Follow the program to the next step, to branches, to a failure, or to the end."""
-    program = place.program
-    while True:
-        while pc == len(program) and type(frames) is Bound:
-            bound: Any = frames
-            place, pc, frames = bound.place, bound.pc, bound.below
-            program = place.program
-        if pc >= len(program):
-            return Machine(book, pc, value, frames, cells, _THROUGH, None, None, place)
-        instruction: Instruction = program[pc]
-        if book.cancels > 1:
-            return _fail(book, Failed(CANCELLED, False, None, value, False), frames, cells)
-        try:
-            match instruction:
-                case Step() | AsyncStep():
-                    if book.cancels or book.expired or place.forks is not None:
-                        stop = stopping(book, place) or _misplaced(place, pc, instruction)
-                        if stop is not None:
-                            return _fail(book, stop._replace(context=value), frames, cells)
-                    if book.answers and (k := book.answers.get(path_at(place, pc), 0)):
-                        progress = Executing(1, k, False)
-                    else:
-                        progress = _FIRST
-                    asking: Machine = _new(
-                        Machine,
-                        (
-                            book,
-                            pc,
-                            value,
-                            frames,
-                            cells,
-                            progress,
-                            instruction.execute,
-                            instruction.timeout,
-                            place,
-                        ),
-                    )
-                    return asking
-                case Arrow(function):
-                    value = function(value)
-                case Keep():
-                    frames = Saved(value, frames)
-                case Merge(combine):
-                    value, frames = combine(frames.value, value), frames.below
-                case Guard(function):
-                    frames = Guarded(function, frames)
-                case Unguard():
-                    frames = frames.below
-                case Choose(predicate, skip):
-                    if not predicate(value):
-                        pc += skip
-                case Jump(skip):
-                    pc += skip
-                case Enter(scope, size):
-                    after = pc + size + 2
-                    if isinstance(scope, Deadline):
-                        book = book._replace(entered=book.entered + 1)
-                        due = Due(book.entered, scope.seconds)
-                        frames = Scoped(due, pc, after, place, value, cells, 1, frames)
-                        place = place._replace(deadlines=(due, place.deadlines))
-                    else:
-                        frames = Scoped(scope, pc, after, place, value, cells, 1, frames)
-                        if isinstance(scope, Retrying):
-                            place = place._replace(counts=True)
-                case Leave(skip, step):
-                    if book.expired and (stop := _too_late(book, place, frames, cells)) is not None:
-                        return _fail(book, stop._replace(context=value), frames, cells)
-                    if step is not None:
-                        k = book.answers.get(path_at(frames.place, pc), 0)
-                        cells = Cell(
-                            pc, value, _COMPENSATE, k, False, frames.floor, frames.place, book.turn
-                        )
-                    place, frames = frames.place, frames.below
-                    pc += skip
-                case Fork() | Each():
-                    return Machine(
-                        book,
-                        pc,
-                        value,
-                        frames,
-                        cells,
-                        _joining(instruction, pc, place, value),
-                        None,
-                        None,
-                        place,
-                    )
-                case Join():
-                    return Machine(book, pc, value, frames, cells, _THROUGH, None, None, place)
-                case Bind(function):
-                    saga = function(value)
-                    if not isinstance(saga, Saga):
-                        wrong = Failed(_not_a_saga(saga), False, None, value)
-                        return _fail(book, wrong, frames, cells)
-                    frames = Bound(place, pc + 1, frames)
-                    prefix = path_at(place, pc) + "/"
-                    place = place._replace(
-                        saga=saga, program=saga.instructions, prefix=prefix, items=()
-                    )
-                    program, pc = place.program, -1
-                case Promise():
-                    k = book.answers.get(path_at(place, pc), 0) if book.answers else 0
-                    cells = Cell(pc, value, _COMPENSATE, k, False, cells, place, book.turn)
-                case Owed():
-                    owed = instruction
-                    cells = Cell(
-                        pc,
-                        owed.value,
-                        owed.direction,
-                        owed.answers,
-                        owed.in_doubt,
-                        cells,
-                        place,
-                        book.turn,
-                    )
-                case Fail(error):
-                    return _fail(book, Failed(error, True, None, value), frames, cells)
-                case Unwind(count, reason):
-                    scoped = Scoped(None, pc, pc + 1, place, None, _below(cells, count), 1, frames)
-                    return _fail(book, Failed(reason, False, None, None), scoped, cells)
-                case _:
-                    assert_never(instruction)
-        except Exception as error:
-            return _fail(book, Failed(Raised.of(error), False, None, value), frames, cells)
-        pc += 1
-
-
-def _fail(book: Book, failed: Failed, frames: Any, cells: Cell | None) -> Machine:
-    failing: Machine = _new(
-        Machine, (book, 0, None, frames, cells, Failing(failed), None, None, _NOWHERE)
-    )
-    return failing
-
-
-def stopping(book: Book, place: Place) -> Failed | None:
-    """Give why no step may be called at ``place`` any more, or ``None``."""
-    if book.cancels:
-        return Failed(CANCELLED, False, None, None, False)
-    forks, due, deadlines = place.forks, None, place.deadlines
-    while deadlines is not None:
-        newest, deadlines = deadlines  # pyrefly: ignore[not-iterable] # a recursive alias
-        due = newest if newest.number in book.expired else due
-    if due is not None:
-        return Failed(TimedOut(due.seconds), False, None, None, due=due.number)
-    stops = forks is not None and book.halted
-    while forks is not None and book.interrupted and not stops:
-        fork, forks = forks
-        stops = fork in book.interrupted
-    return Failed(CANCELLED, False, None, None, False, stopped=True) if stops else None
-
-
-def _too_late(book: Book, place: Place, scope: Scoped, cells: Cell | None) -> Failed | None:
-    """Give why a scope that has gone through has failed after all, or ``None``.
-
-    Behind a pivot it is as with a late step that cannot be compensated: what is done is done.
-    """
-    while cells is not scope.floor and cells is not None:
-        if cells.direction is None:
-            return None
-        cells = cells.below
-    return stopping(book, place)
-
-
-def _misplaced(place: Place, pc: int, step: AnyStep) -> Failed | None:
-    """Give why a pivot may not be called in a branch, or ``None``."""
-    if not step.pivot or place.forks is None:
-        return None
-    path = path_at(place, pc)
-    message = (
-        f"the pivot {path!r} stands in a branch, and what its siblings have done could not be "
-        "compensated after it: expected none there. Put it behind the branches"
-    )
-    return Failed(Raised("PivotInParallel", message), False, path, None)
-
-
-def _not_a_saga(brought: object) -> Raised:
-    return Raised(
-        "NotASaga",
-        f"bind takes a function that gives a saga, and it gave {type(brought).__qualname__}: "
-        "write .bind(lambda value: Step(function)), or .map(function) for a value",
-    )
-
-
-def _joining(fork: Fork | Each, pc: int, place: Place, value: Any) -> Joining:
-    """Work out where each branch begins, and with what."""
-    inputs: list[tuple[int, tuple[int, ...], object]] = []
-    start = pc + 1
-    if isinstance(fork, Fork):
-        for size in fork.sizes:
-            inputs.append((start, place.items, value))
-            start += size
-    else:
-        if iter(value) is value:
-            raise TypeError(_USED_UP.format(type(value).__qualname__))
-        inputs.extend((start, (*place.items, at), item) for at, item in enumerate(value))
-    return Joining(fork, tuple(inputs), 0, 0, None, False)
-
-
-def _below(cells: Cell | None, count: int) -> Cell | None:
-    for _ in range(count):
-        cells = cells.below if cells is not None else None
-    return cells
-
-
-def begin_branch(book: Book, machine: Machine, index: int, at: int) -> Machine:
-    """Begin branch ``index`` of ``machine``, which is the strand ``at``."""
-    start, items, value = cast("Joining", machine.progress).inputs[index]
-    place = machine.place._replace(items=items, forks=(at, machine.place.forks))
-    return moved(_go_on(book, place, start, value, Branch(at, index), None))
-
-
-def join(book: Book, machine: Machine) -> Machine:
-    """Make one strand of the branches of ``machine``, which have all ended."""
-    joining = cast("Joining", machine.progress)
-    ended: list[Machine] = [child for _, child in sorted(oldest_first(joining.ended), key=_index)]
-    cells = _merged(machine.cells, [child.cells for child in ended])
-    failed = [why for child in ended if (why := cast("Ended", child.progress).failed) is not None]
-    if failed:
-        return moved(_fail(book, _primary(failed), machine.frames, cells))
-    value = tuple(child.value for child in ended)
-    fork = joining.fork
-    size = sum(fork.sizes) if isinstance(fork, Fork) else fork.size
-    return moved(_go_on(book, machine.place, machine.pc + 1 + size, value, machine.frames, cells))
-
-
-def _index(ended: tuple[int, Machine]) -> int:
-    return ended[0]
-
-
-def _primary(failed: list[Failed]) -> Failed:
-    """Give the leftmost failure, with the reasons of the others."""
-    told = [each for each in failed if not each.stopped] or failed
-    first, *others = told
-    reasons = list(first.others)
-    for other in others:
-        reasons += [(other.reason, other.returned), *other.others]
-    catchable = all(each.catchable for each in failed)
-    return first._replace(catchable=catchable, others=tuple(reasons))
-
-
-def _merged(below: Cell | None, stacks: list[Cell | None]) -> Cell | None:
-    """Put the stacks of branches on top of what was owed before, in the order of completion."""
-    completed: list[Cell] = []
-    for top in stacks:
-        cells: list[Cell] = []
-        cell = top
-        while cell is not None:
-            cells.append(cell)
-            cell = cell.below
-        completed += reversed(cells)
-    for cell in sorted(completed, key=_turn):
-        below = cell._replace(below=below)
-    return below
-
-
-def _turn(cell: Cell) -> int:
-    return cell.turn
 
 
 def moved(machine: Machine) -> Machine:
@@ -396,7 +74,7 @@ def moved(machine: Machine) -> Machine:
 
 def _go(machine: Machine) -> Machine:
     book, pc, value, frames, cells, _, _, _, place = machine
-    return _go_on(book, place, pc, value, frames, cells)
+    return go_on(book, place, pc, value, frames, cells)
 
 
 def _succeeded(machine: Machine, reply: Any) -> Machine:
@@ -415,7 +93,7 @@ def _succeeded(machine: Machine, reply: Any) -> Machine:
         cells = owed
     elif step.pivot:
         cells = Cell(pc, None, None, 0, False, cells, place, book.turn)
-    return _go_on(book, place, pc + 1, value, frames, cells)
+    return go_on(book, place, pc + 1, value, frames, cells)
 
 
 def _heard(book: Book, machine: Machine, answers: int) -> Book:
@@ -426,7 +104,8 @@ def _heard(book: Book, machine: Machine, answers: int) -> Book:
 def _answered_ok(book: Book, machine: Machine, before: int) -> Book:
     """Note a success; a call that it repeats, with the same key, is in doubt no longer."""
     book = _heard(book, machine, before + 1)
-    doubts, known = None, (path_of(machine), before)
+    known = (path_of(machine), before)
+    doubts: Link = None
     for doubt in oldest_first(book.doubts):
         doubts = doubts if doubt == known else (doubt, doubts)
     return book._replace(doubts=doubts)
@@ -454,7 +133,7 @@ def _came_late(machine: Machine, reply: Any) -> Machine:
     )
     limit = step.timeout.seconds if isinstance(step.timeout, Soft) else step.timeout
     failed = Failed(TimedOut(limit or 0.0), False, path_of(machine), machine.value)
-    return _fail(book, failed, machine.frames, cells)
+    return fail(book, failed, machine.frames, cells)
 
 
 def _returned_failure(machine: Machine, reply: Any) -> Machine:
@@ -521,7 +200,7 @@ def _step_failed(machine: Machine, failed: Failed, tried: Executing) -> Machine:
         repeatable = tried.answers == book.answers.get(path, 0)
         key = tried.answers if repeatable else None
         book = book._replace(doubts=((path, key), book.doubts))
-    return _fail(book, failed._replace(step=path, context=machine.value), machine.frames, cells)
+    return fail(book, failed._replace(step=path, context=machine.value), machine.frames, cells)
 
 
 def _woke(machine: Machine, _: Reply) -> Machine:
@@ -553,7 +232,7 @@ def stop(machine: Machine) -> Machine | None:
         failed = stopping(machine.book, frame.place)
         if failed is None:
             return None
-        return _fail(machine.book, failed._replace(context=frame.value), frame, machine.cells)
+        return fail(machine.book, failed._replace(context=frame.value), frame, machine.cells)
     if not isinstance(progress, (Executing, Pausing)):
         return None
     failed = stopping(machine.book, machine.place)
@@ -562,7 +241,7 @@ def stop(machine: Machine) -> Machine | None:
     attempt, answers, in_doubt = _tries(machine)
     if attempt == 1 and isinstance(progress, Executing):
         failed = failed._replace(context=machine.value)
-        return _fail(machine.book, failed, machine.frames, machine.cells)
+        return fail(machine.book, failed, machine.frames, machine.cells)
     return _step_failed(machine, failed, Executing(attempt, answers, in_doubt))
 
 
@@ -574,7 +253,7 @@ def _go_back(machine: Machine) -> Machine:
     book, _, _, frames, cells, progress, _, _, _ = machine
     failed = cast("Failing", progress).failed
     if book.cancels > 1 and failed.returned:
-        # As in _go_on: after a second cancel no pure function is called; the error itself stays in
+        # As in go_on: after a second cancel no pure function is called; the error itself stays in
         # the log.
         failed = Failed(CANCELLED, False, failed.step, failed.context, False)
     while type(frames) in _BRACKETS:

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 from typing_extensions import TypeVar, override
 
+from sagalib.core.forward import stopping
 from sagalib.core.history import History, Known, conclude
 from sagalib.core.messages import SUCCESS, Unknown, late
 from sagalib.core.outcomes import Outcome, TimedOut
 from sagalib.core.policy import SECOND_NS, Soft, Timeout
 from sagalib.core.state import Executing, Forked, Machine, call_of, step_of
-from sagalib.core.strand import stopping
 from sagalib.drivers.branches import Branches, Flight
 from sagalib.drivers.calls import CURRENT, CUT, NOTHING, WOKE, Audience, raised
 from sagalib.drivers.threads import Inbox, ThreadCall, refused

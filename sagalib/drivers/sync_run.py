@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from typing_extensions import override
 
 from sagalib.core.history import conclude
-from sagalib.core.messages import Refused, Unknown
+from sagalib.core.messages import Refused, Reply, Unknown
 from sagalib.core.outcomes import Outcome, Raised, TimedOut
 from sagalib.core.policy import SECOND_NS, Soft, Timeout
 from sagalib.core.state import Forked, Machine, call_of, path_of, step_of
@@ -151,7 +151,7 @@ class SyncRun(Branches):
             flight.until = None  # nobody walks away from it
         self.inbox = self.inbox or Inbox()
         call = ThreadCall(call_of(strand, None), self.inbox, lambda: self.arrive(flight))
-        refusal = None
+        refusal: Reply | None = None
         if step_of(strand).is_async:
             refusal = _refused_async(strand)
         elif _is_hard(strand.timeout):

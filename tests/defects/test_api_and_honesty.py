@@ -279,7 +279,7 @@ def test_defect_22_planted_way_back(colour: Colour) -> None:
         return way_back
 
     with (
-        planted("sagalib.core.strand", "_fail", oldest_first),
+        planted("sagalib.core.forward", "fail", oldest_first),
         planted("sagalib.drivers.sync", "way_back", oldest_first_on_course),
         planted("sagalib.drivers.aio", "way_back", oldest_first_on_course),
         notices(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -29,9 +29,10 @@ from sagalib import (
     run,
     run_async,
 )
+from sagalib.core.forward import CANCELLED
 from sagalib.core.messages import Direction, Unknown
 from sagalib.core.state import Cell, Compensating, Executing, Machine
-from sagalib.core.strand import CANCELLED, Transition
+from sagalib.core.strand import Transition
 from tests.defects.colours import ASYNC, SYNC, AnySaga, Colour, World, both_colours
 from tests.defects.planted import ended, notices, planted, planted_transition, true_one
 from tests.support.time import VirtualClock, run_virtual
@@ -645,7 +646,7 @@ def skipping_pure_failures(true: Any) -> Any:
 @pytest.mark.parametrize("where", ["map", "map of the step", "contramap"])
 def test_defect_09_planted(colour: Colour, where: str) -> None:
     """A planted failure between the steps that undoes nothing is noticed."""
-    with planted("sagalib.core.strand", "_fail", skipping_pure_failures), notices():
+    with planted("sagalib.core.forward", "fail", skipping_pure_failures), notices():
         check_outside(colour, OUTSIDE[where])
 
 
