@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, final
+from typing import Any, Generic, Never, final
 
 from attrs import frozen
 from typing_extensions import TypeVar
@@ -19,6 +19,7 @@ from sagalib.core.saga import (
     F_co,
     M_co,
     Saga,
+    Sync,
     arrow,
     in_a_row,
     word,
@@ -32,10 +33,10 @@ B = TypeVar("B")
 B2 = TypeVar("B2")
 E = TypeVar("E")
 E2 = TypeVar("E2")
-F = TypeVar("F")
-F2 = TypeVar("F2")
-M = TypeVar("M", bound=Async)
-M2 = TypeVar("M2", bound=Async)
+F = TypeVar("F", default=Never)
+F2 = TypeVar("F2", default=Never)
+M = TypeVar("M", bound=Async, default=Sync)
+M2 = TypeVar("M2", bound=Async, default=Sync)
 
 
 @final

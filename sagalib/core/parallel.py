@@ -13,15 +13,16 @@ from typing_extensions import TypedDict, TypeVar, TypeVarTuple, Unpack
 
 from sagalib.core.errors import InvalidOption, InvalidSaga, shown
 from sagalib.core.instructions import Each
-from sagalib.core.saga import JOIN, Async, Saga, branch_of, enclose, fork, in_a_row, word
+from sagalib.core.saga import JOIN, Async, Saga, Sync, branch_of, enclose, fork, in_a_row, word
 
 __all__ = ["OnFailure", "each", "gather", "par", "together"]
 
 A = TypeVar("A")
 B = TypeVar("B")
 E = TypeVar("E")
-F = TypeVar("F")
-M = TypeVar("M", bound=Async)
+F = TypeVar("F", default=Never)
+M = TypeVar("M", bound=Async, default=Sync)
+M1 = TypeVar("M1", bound=Async)
 Ts = TypeVarTuple("Ts")
 B1 = TypeVar("B1")
 B2 = TypeVar("B2")
@@ -111,187 +112,187 @@ def each(
 # of their own, and sagas whose compensations cannot. What two of them take, the first takes.
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
+    a: Saga[A, B1, E1, F1, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1], E1, F1, M]: ...
+) -> Saga[A, tuple[B1], E1, F1, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2], E1 | E2, Never, M]: ...
+) -> Saga[A, tuple[B1, B2], E1 | E2, Never, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2], Never, F1 | F2, M]: ...
+) -> Saga[A, tuple[B1, B2], Never, F1 | F2, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2], E1 | E2, F1 | F2, M]: ...
+) -> Saga[A, tuple[B1, B2], E1 | E2, F1 | F2, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
-    c: Saga[A, B3, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
+    c: Saga[A, B3, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
-    c: Saga[A, B3, E3, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
+    c: Saga[A, B3, E3, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3], E1 | E2 | E3, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3], E1 | E2 | E3, Never, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
-    c: Saga[A, B3, Never, F3, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
+    c: Saga[A, B3, Never, F3, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3], Never, F1 | F2 | F3, M]: ...
+) -> Saga[A, tuple[B1, B2, B3], Never, F1 | F2 | F3, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
-    c: Saga[A, B3, E3, F3, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
+    c: Saga[A, B3, E3, F3, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3], E1 | E2 | E3, F1 | F2 | F3, M]: ...
+) -> Saga[A, tuple[B1, B2, B3], E1 | E2 | E3, F1 | F2 | F3, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
-    c: Saga[A, B3, Never, Never, M],
-    d: Saga[A, B4, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
+    c: Saga[A, B3, Never, Never, M1],
+    d: Saga[A, B4, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
-    c: Saga[A, B3, E3, Never, M],
-    d: Saga[A, B4, E4, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
+    c: Saga[A, B3, E3, Never, M1],
+    d: Saga[A, B4, E4, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4], E1 | E2 | E3 | E4, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4], E1 | E2 | E3 | E4, Never, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
-    c: Saga[A, B3, Never, F3, M],
-    d: Saga[A, B4, Never, F4, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
+    c: Saga[A, B3, Never, F3, M1],
+    d: Saga[A, B4, Never, F4, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4], Never, F1 | F2 | F3 | F4, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4], Never, F1 | F2 | F3 | F4, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
-    c: Saga[A, B3, E3, F3, M],
-    d: Saga[A, B4, E4, F4, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
+    c: Saga[A, B3, E3, F3, M1],
+    d: Saga[A, B4, E4, F4, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4], E1 | E2 | E3 | E4, F1 | F2 | F3 | F4, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4], E1 | E2 | E3 | E4, F1 | F2 | F3 | F4, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
-    c: Saga[A, B3, Never, Never, M],
-    d: Saga[A, B4, Never, Never, M],
-    e: Saga[A, B5, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
+    c: Saga[A, B3, Never, Never, M1],
+    d: Saga[A, B4, Never, Never, M1],
+    e: Saga[A, B5, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
-    c: Saga[A, B3, E3, Never, M],
-    d: Saga[A, B4, E4, Never, M],
-    e: Saga[A, B5, E5, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
+    c: Saga[A, B3, E3, Never, M1],
+    d: Saga[A, B4, E4, Never, M1],
+    e: Saga[A, B5, E5, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5], E1 | E2 | E3 | E4 | E5, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5], E1 | E2 | E3 | E4 | E5, Never, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
-    c: Saga[A, B3, Never, F3, M],
-    d: Saga[A, B4, Never, F4, M],
-    e: Saga[A, B5, Never, F5, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
+    c: Saga[A, B3, Never, F3, M1],
+    d: Saga[A, B4, Never, F4, M1],
+    e: Saga[A, B5, Never, F5, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5], Never, F1 | F2 | F3 | F4 | F5, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5], Never, F1 | F2 | F3 | F4 | F5, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
-    c: Saga[A, B3, E3, F3, M],
-    d: Saga[A, B4, E4, F4, M],
-    e: Saga[A, B5, E5, F5, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
+    c: Saga[A, B3, E3, F3, M1],
+    d: Saga[A, B4, E4, F4, M1],
+    e: Saga[A, B5, E5, F5, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5], E1 | E2 | E3 | E4 | E5, F1 | F2 | F3 | F4 | F5, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5], E1 | E2 | E3 | E4 | E5, F1 | F2 | F3 | F4 | F5, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
-    c: Saga[A, B3, Never, Never, M],
-    d: Saga[A, B4, Never, Never, M],
-    e: Saga[A, B5, Never, Never, M],
-    f: Saga[A, B6, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
+    c: Saga[A, B3, Never, Never, M1],
+    d: Saga[A, B4, Never, Never, M1],
+    e: Saga[A, B5, Never, Never, M1],
+    f: Saga[A, B6, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
-    c: Saga[A, B3, E3, Never, M],
-    d: Saga[A, B4, E4, Never, M],
-    e: Saga[A, B5, E5, Never, M],
-    f: Saga[A, B6, E6, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
+    c: Saga[A, B3, E3, Never, M1],
+    d: Saga[A, B4, E4, Never, M1],
+    e: Saga[A, B5, E5, Never, M1],
+    f: Saga[A, B6, E6, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6], E1 | E2 | E3 | E4 | E5 | E6, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6], E1 | E2 | E3 | E4 | E5 | E6, Never, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
-    c: Saga[A, B3, Never, F3, M],
-    d: Saga[A, B4, Never, F4, M],
-    e: Saga[A, B5, Never, F5, M],
-    f: Saga[A, B6, Never, F6, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
+    c: Saga[A, B3, Never, F3, M1],
+    d: Saga[A, B4, Never, F4, M1],
+    e: Saga[A, B5, Never, F5, M1],
+    f: Saga[A, B6, Never, F6, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6], Never, F1 | F2 | F3 | F4 | F5 | F6, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6], Never, F1 | F2 | F3 | F4 | F5 | F6, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
-    c: Saga[A, B3, E3, F3, M],
-    d: Saga[A, B4, E4, F4, M],
-    e: Saga[A, B5, E5, F5, M],
-    f: Saga[A, B6, E6, F6, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
+    c: Saga[A, B3, E3, F3, M1],
+    d: Saga[A, B4, E4, F4, M1],
+    e: Saga[A, B5, E5, F5, M1],
+    f: Saga[A, B6, E6, F6, M1],
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
@@ -299,49 +300,49 @@ def par(
 ]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
-    c: Saga[A, B3, Never, Never, M],
-    d: Saga[A, B4, Never, Never, M],
-    e: Saga[A, B5, Never, Never, M],
-    f: Saga[A, B6, Never, Never, M],
-    g: Saga[A, B7, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
+    c: Saga[A, B3, Never, Never, M1],
+    d: Saga[A, B4, Never, Never, M1],
+    e: Saga[A, B5, Never, Never, M1],
+    f: Saga[A, B6, Never, Never, M1],
+    g: Saga[A, B7, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
-    c: Saga[A, B3, E3, Never, M],
-    d: Saga[A, B4, E4, Never, M],
-    e: Saga[A, B5, E5, Never, M],
-    f: Saga[A, B6, E6, Never, M],
-    g: Saga[A, B7, E7, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
+    c: Saga[A, B3, E3, Never, M1],
+    d: Saga[A, B4, E4, Never, M1],
+    e: Saga[A, B5, E5, Never, M1],
+    f: Saga[A, B6, E6, Never, M1],
+    g: Saga[A, B7, E7, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7], E1 | E2 | E3 | E4 | E5 | E6 | E7, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7], E1 | E2 | E3 | E4 | E5 | E6 | E7, Never, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
-    c: Saga[A, B3, Never, F3, M],
-    d: Saga[A, B4, Never, F4, M],
-    e: Saga[A, B5, Never, F5, M],
-    f: Saga[A, B6, Never, F6, M],
-    g: Saga[A, B7, Never, F7, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
+    c: Saga[A, B3, Never, F3, M1],
+    d: Saga[A, B4, Never, F4, M1],
+    e: Saga[A, B5, Never, F5, M1],
+    f: Saga[A, B6, Never, F6, M1],
+    g: Saga[A, B7, Never, F7, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7], Never, F1 | F2 | F3 | F4 | F5 | F6 | F7, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7], Never, F1 | F2 | F3 | F4 | F5 | F6 | F7, M1]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
-    c: Saga[A, B3, E3, F3, M],
-    d: Saga[A, B4, E4, F4, M],
-    e: Saga[A, B5, E5, F5, M],
-    f: Saga[A, B6, E6, F6, M],
-    g: Saga[A, B7, E7, F7, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
+    c: Saga[A, B3, E3, F3, M1],
+    d: Saga[A, B4, E4, F4, M1],
+    e: Saga[A, B5, E5, F5, M1],
+    f: Saga[A, B6, E6, F6, M1],
+    g: Saga[A, B7, E7, F7, M1],
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
@@ -349,31 +350,31 @@ def par(
     tuple[B1, B2, B3, B4, B5, B6, B7],
     E1 | E2 | E3 | E4 | E5 | E6 | E7,
     F1 | F2 | F3 | F4 | F5 | F6 | F7,
-    M,
+    M1,
 ]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, Never, M],
-    b: Saga[A, B2, Never, Never, M],
-    c: Saga[A, B3, Never, Never, M],
-    d: Saga[A, B4, Never, Never, M],
-    e: Saga[A, B5, Never, Never, M],
-    f: Saga[A, B6, Never, Never, M],
-    g: Saga[A, B7, Never, Never, M],
-    h: Saga[A, B8, Never, Never, M],
+    a: Saga[A, B1, Never, Never, M1],
+    b: Saga[A, B2, Never, Never, M1],
+    c: Saga[A, B3, Never, Never, M1],
+    d: Saga[A, B4, Never, Never, M1],
+    e: Saga[A, B5, Never, Never, M1],
+    f: Saga[A, B6, Never, Never, M1],
+    g: Saga[A, B7, Never, Never, M1],
+    h: Saga[A, B8, Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7, B8], Never, Never, M]: ...
+) -> Saga[A, tuple[B1, B2, B3, B4, B5, B6, B7, B8], Never, Never, M1]: ...
 @overload
 def par(  # type: ignore[overload-overlap] # as above
-    a: Saga[A, B1, E1, Never, M],
-    b: Saga[A, B2, E2, Never, M],
-    c: Saga[A, B3, E3, Never, M],
-    d: Saga[A, B4, E4, Never, M],
-    e: Saga[A, B5, E5, Never, M],
-    f: Saga[A, B6, E6, Never, M],
-    g: Saga[A, B7, E7, Never, M],
-    h: Saga[A, B8, E8, Never, M],
+    a: Saga[A, B1, E1, Never, M1],
+    b: Saga[A, B2, E2, Never, M1],
+    c: Saga[A, B3, E3, Never, M1],
+    d: Saga[A, B4, E4, Never, M1],
+    e: Saga[A, B5, E5, Never, M1],
+    f: Saga[A, B6, E6, Never, M1],
+    g: Saga[A, B7, E7, Never, M1],
+    h: Saga[A, B8, E8, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
@@ -381,14 +382,14 @@ def par(  # type: ignore[overload-overlap] # as above
 ]: ...
 @overload
 def par(
-    a: Saga[A, B1, Never, F1, M],
-    b: Saga[A, B2, Never, F2, M],
-    c: Saga[A, B3, Never, F3, M],
-    d: Saga[A, B4, Never, F4, M],
-    e: Saga[A, B5, Never, F5, M],
-    f: Saga[A, B6, Never, F6, M],
-    g: Saga[A, B7, Never, F7, M],
-    h: Saga[A, B8, Never, F8, M],
+    a: Saga[A, B1, Never, F1, M1],
+    b: Saga[A, B2, Never, F2, M1],
+    c: Saga[A, B3, Never, F3, M1],
+    d: Saga[A, B4, Never, F4, M1],
+    e: Saga[A, B5, Never, F5, M1],
+    f: Saga[A, B6, Never, F6, M1],
+    g: Saga[A, B7, Never, F7, M1],
+    h: Saga[A, B8, Never, F8, M1],
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
@@ -396,14 +397,14 @@ def par(
 ]: ...
 @overload
 def par(
-    a: Saga[A, B1, E1, F1, M],
-    b: Saga[A, B2, E2, F2, M],
-    c: Saga[A, B3, E3, F3, M],
-    d: Saga[A, B4, E4, F4, M],
-    e: Saga[A, B5, E5, F5, M],
-    f: Saga[A, B6, E6, F6, M],
-    g: Saga[A, B7, E7, F7, M],
-    h: Saga[A, B8, E8, F8, M],
+    a: Saga[A, B1, E1, F1, M1],
+    b: Saga[A, B2, E2, F2, M1],
+    c: Saga[A, B3, E3, F3, M1],
+    d: Saga[A, B4, E4, F4, M1],
+    e: Saga[A, B5, E5, F5, M1],
+    f: Saga[A, B6, E6, F6, M1],
+    g: Saga[A, B7, E7, F7, M1],
+    h: Saga[A, B8, E8, F8, M1],
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
@@ -411,7 +412,7 @@ def par(
     tuple[B1, B2, B3, B4, B5, B6, B7, B8],
     E1 | E2 | E3 | E4 | E5 | E6 | E7 | E8,
     F1 | F2 | F3 | F4 | F5 | F6 | F7 | F8,
-    M,
+    M1,
 ]: ...
 def par(*sagas: Any, limit: int | None = None, on_failure: OnFailure = "await") -> Any:
     """Run sagas side by side with the same input; give their outputs as a tuple.
@@ -433,100 +434,100 @@ def par(*sagas: Any, limit: int | None = None, on_failure: OnFailure = "await") 
 
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, Never, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, Never, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, Never, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], Never, Never, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], Never, Never, M1]: ...
 @overload
 def together(  # type: ignore[overload-overlap] # as above
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, Never, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, Never, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, Never, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], E1 | E2, Never, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], E1 | E2, Never, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, F1, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, F2, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, F1, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, F2, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], Never, F1 | F2, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], Never, F1 | F2, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, F1, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, F2, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, F1, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, F2, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], E1 | E2, F1 | F2, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2], E1 | E2, F1 | F2, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, Never, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, Never, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, Never, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, Never, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, Never, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], Never, Never, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], Never, Never, M1]: ...
 @overload
 def together(  # type: ignore[overload-overlap] # as above
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, Never, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, Never, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, Never, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, Never, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, Never, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], E1 | E2 | E3, Never, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], E1 | E2 | E3, Never, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, F1, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, F2, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, F3, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, F1, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, F2, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, F3, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], Never, F1 | F2 | F3, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], Never, F1 | F2 | F3, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, F1, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, F2, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, F3, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, F1, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, F2, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, F3, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], E1 | E2 | E3, F1 | F2 | F3, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3], E1 | E2 | E3, F1 | F2 | F3, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, Never, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, Never, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, Never, M],
-    d: Saga[tuple[*Ts], tuple[*Ts, B4], Never, Never, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, Never, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, Never, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, Never, M1],
+    d: Saga[tuple[*Ts], tuple[*Ts, B4], Never, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], Never, Never, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], Never, Never, M1]: ...
 @overload
 def together(  # type: ignore[overload-overlap] # as above
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, Never, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, Never, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, Never, M],
-    d: Saga[tuple[*Ts], tuple[*Ts, B4], E4, Never, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, Never, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, Never, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, Never, M1],
+    d: Saga[tuple[*Ts], tuple[*Ts, B4], E4, Never, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], E1 | E2 | E3 | E4, Never, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], E1 | E2 | E3 | E4, Never, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, F1, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, F2, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, F3, M],
-    d: Saga[tuple[*Ts], tuple[*Ts, B4], Never, F4, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], Never, F1, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], Never, F2, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], Never, F3, M1],
+    d: Saga[tuple[*Ts], tuple[*Ts, B4], Never, F4, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], Never, F1 | F2 | F3 | F4, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], Never, F1 | F2 | F3 | F4, M1]: ...
 @overload
 def together(
-    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, F1, M],
-    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, F2, M],
-    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, F3, M],
-    d: Saga[tuple[*Ts], tuple[*Ts, B4], E4, F4, M],
+    a: Saga[tuple[*Ts], tuple[*Ts, B1], E1, F1, M1],
+    b: Saga[tuple[*Ts], tuple[*Ts, B2], E2, F2, M1],
+    c: Saga[tuple[*Ts], tuple[*Ts, B3], E3, F3, M1],
+    d: Saga[tuple[*Ts], tuple[*Ts, B4], E4, F4, M1],
     /,
     **settings: Unpack[BranchSettings],
-) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], E1 | E2 | E3 | E4, F1 | F2 | F3 | F4, M]: ...
+) -> Saga[tuple[*Ts], tuple[*Ts, B1, B2, B3, B4], E1 | E2 | E3 | E4, F1 | F2 | F3 | F4, M1]: ...
 def together(*stages: Any, limit: int | None = None, on_failure: OnFailure = "await") -> Any:
     """Run stages side by side over the same context; add what each gives.
 

@@ -81,9 +81,9 @@ C = TypeVar("C")
 E = TypeVar("E", default=Never)
 E2 = TypeVar("E2")
 F = TypeVar("F", default=Never)
-F2 = TypeVar("F2")
+F2 = TypeVar("F2", default=Never)
 M = TypeVar("M", bound=Async, default=Sync)
-M2 = TypeVar("M2", bound=Async)
+M2 = TypeVar("M2", bound=Async, default=Sync)
 
 _SHOWN = 10
 _UNNAMED = "saga"
@@ -307,7 +307,7 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         return _scope(self, scope, step=promise.step)
 
     def bind(
-        self, function: Callable[[B_co], Saga[B, C, E2, F2, M2]], /
+        self, function: Callable[[B_co], Saga[B_co, C, E2, F2, M2]], /
     ) -> Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]:
         """Go on with the saga that ``function`` makes of what this one gives; it gets that too.
 

@@ -38,6 +38,28 @@ class Shipment:
 
 
 @frozen
+class Invoice:
+    """What is to be paid."""
+
+    number: int
+
+
+@frozen
+class Card:
+    """One way to pay."""
+
+
+@frozen
+class Cash:
+    """Another way to pay."""
+
+
+@frozen
+class Cheque:
+    """A third way to pay."""
+
+
+@frozen
 class OutOfStock:
     """Why a reservation may fail."""
 
@@ -50,6 +72,16 @@ class CardDeclined:
 @frozen
 class NoCourier:
     """Why a shipment may fail."""
+
+
+@frozen
+class NoChange:
+    """Why cash may be refused."""
+
+
+@frozen
+class LedgerClosed:
+    """Why an invoice may stay."""
 
 
 @frozen
@@ -114,6 +146,41 @@ def ship_for(
 ) -> Result[Shipment, NoCourier]:
     """Send the parcel, as a stage."""
     return Success(Shipment("parcel"))
+
+
+def notify(order: Order) -> Result[str, Never]:
+    """Write to who has ordered; it cannot fail."""
+    return Success("written")
+
+
+def bill(order: Order) -> Result[Invoice, Never]:
+    """Write an invoice; it cannot fail."""
+    return Success(Invoice(order.number))
+
+
+def write_off(invoice: Invoice) -> Result[None, LedgerClosed]:
+    """Take an invoice back."""
+    return Success(None)
+
+
+def choose(reservation: Reservation) -> Result[Card | Cash, Never]:
+    """Ask how to pay."""
+    return Success(Card())
+
+
+def take_card(card: Card) -> Result[Payment, CardDeclined]:
+    """Take the money from a card."""
+    return Success(Payment(1))
+
+
+def take_cash(cash: Cash) -> Result[Payment, NoChange]:
+    """Take coins."""
+    return Success(Payment(1))
+
+
+def is_large(order: Order) -> bool:
+    """Tell a large order."""
+    return order.number > 100
 
 
 async def reserve_async(order: Order) -> Result[Reservation, OutOfStock]:

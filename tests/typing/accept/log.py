@@ -33,7 +33,7 @@ def told(event: Event) -> str:
             return f"{event.step}: {event.reason}"
         case events.StepSettled() | events.LateReply():
             return event.step
-        case events.CancelRequested() | events.Compensating():
+        case events.CancelRequested() | events.DeadlineExpired() | events.Compensating():
             return "back"
         case events.SagaCompleted() | events.SagaCompensated() | events.SagaFatal():
             return f"{event.run_id} ended"
