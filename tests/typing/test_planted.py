@@ -32,6 +32,8 @@ class Plant:
 
 
 COMPOSED = "Saga[A_contra, C, E_co | E2, F_co | F2, M_co | M2]"
+BESIDE = "Saga[A_contra, tuple[B_co, C], E_co | E2, F_co | F2, M_co | M2]"
+INSTEAD = "Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]"
 
 PLANTS = [
     *(
@@ -50,6 +52,22 @@ PLANTS = [
         )
         for name in ("__rshift__", "then")
     ),
+    *(
+        Plant(
+            source="sagalib/core/saga.py",
+            right=f"""\
+    def {name}(
+        self, other: Saga[A_contra, C, E2, F2, M2], /
+    ) -> {combined}:
+""",
+            wrong=f"""\
+    def {name}(
+        self, other: Any, /
+    ) -> Saga[A_contra, Any, Any, Any, M_co]:
+""",
+        )
+        for name, combined in (("__and__", BESIDE), ("__or__", INSTEAD), ("or_else", INSTEAD))
+    ),
     Plant(
         source="sagalib/core/saga.py",
         right="def map(self, function: Callable[[B_co], C], /)",
@@ -66,7 +84,9 @@ PLANTS = [
 PASSING = {
     "composition.py": r"(= Step\(reserve\)|return accepted, saga)( >> |\.then\()",
     "modes.py": r"= run\(",
+    "parallel.py": r"= (reserving|paying|billing) & |g >> |= run\((notifying|par\(n|each\(A)",
     "pure_functions.py": r"step\.map\(|step >> ",
+    "scopes.py": r"= (reserving|paying|Step\(notify\)) \| |\.or_else\(|= run\(",
 }
 
 

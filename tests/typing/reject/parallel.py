@@ -34,7 +34,7 @@ async_in_run = run(notifying & AsyncStep(reserve_async), Order(1))  # type: igno
 right = run(par(reserving, notifying, billing, limit=2, on_failure="interrupt"), Order(1))
 # Of inputs that differ, pyrefly 1.4 makes a union: only what is neither does it refuse. `&` is
 # right in all four.
-par_of_two_inputs = billing >> par(reserving, paying)  # type: ignore
+par_of_two_inputs: Saga[Invoice, object, object] = par(reserving, paying)  # type: ignore
 par_of_a_function = par(reserving, notify)  # type: ignore
 par_of_a_list = par([reserving, notifying])  # type: ignore
 par_of_nothing = par()  # type: ignore
