@@ -1,7 +1,7 @@
 """Draws the states of a run: a table and a picture, from the machine's own table of transitions.
 
 ``TRANSITIONS`` says what may be answered in which state; where a reply leads is found by following
-all replies through the machines of a few small sagas. As a program, ``python tests/states.py``
+all replies through the machines of a few small sagas. As a program, ``python -m tests.states``
 writes both into ``docs/explanation``.
 """
 
@@ -17,9 +17,18 @@ from returns.result import Failure, Success
 
 from sagalib import Cancel, Fatal, Late, Raised, Refused, Retry, Saga, Step, Unknown, simulate
 from sagalib.core.machine import begin, evolve
-from sagalib.core.messages import Reply, Woke
+from sagalib.core.messages import Expired, Reply, Woke
 from sagalib.core.outcomes import Cancelled, TimedOut
-from sagalib.core.state import Compensating, Ended, Executing, Machine, Pausing, Progress, Resting
+from sagalib.core.state import (
+    Backing,
+    Compensating,
+    Ended,
+    Executing,
+    Machine,
+    Pausing,
+    Progress,
+    Resting,
+)
 from sagalib.core.strand import TRANSITIONS
 
 State: TypeAlias = type[Progress]
@@ -40,6 +49,8 @@ REPLIES: Final[tuple[Reply, ...]] = (
     Woke(),
     Cancel(),
     Cancel(in_flight=True),
+    Expired(1),
+    Expired(1, in_flight=True),
 )
 LONGEST = 4
 
@@ -54,6 +65,10 @@ def _sagas() -> Iterator[Saga[Any, Any, Any, Any]]:
         last = Step(_answer, retries=retries)
         yield back >> last
         yield back >> back >> last
+        yield (back >> last).retry(retries)
+        yield last.deadline(1.0)
+        yield last.retry(retries).deadline(1.0)
+        yield back >> (back >> last).retry(retries).deadline(1.0)
     broken = simulate(
         Step(_answer, _answer, name="first") >> Step(_answer, name="second"),
         None,
@@ -71,7 +86,7 @@ def transitions(longest: int = LONGEST) -> Mapping[tuple[State, type], frozenset
     """
     found: dict[tuple[State, type], frozenset[State]] = {}
     for saga in _sagas():
-        machines: list[Machine] = [begin(saga, None, "run")]
+        machines = [begun for begun in (begin(saga, None, "run"),) if isinstance(begun, Machine)]
         for _ in range(longest):
             machines = [after for before in machines for after in _followed(before, found)]
     return found
@@ -82,12 +97,20 @@ def _followed(
 ) -> Iterator[Machine]:
     state = type(machine.progress)
     for reply in REPLIES:
-        in_flight = isinstance(reply, Cancel) and reply.in_flight
-        if type(reply) in TRANSITIONS[state] and (machine.function is not None or not in_flight):
+        if type(reply) in TRANSITIONS[state] and _can_come(reply, machine):
             after = evolve(machine, reply)
+            assert isinstance(after, Machine)
             seen = (state, type(reply))
             found[seen] = found.get(seen, frozenset()) | {type(after.progress)}
             yield after
+
+
+def _can_come(reply: Reply, machine: Machine) -> bool:
+    """Tell whether a call is in flight if the reply says so, and the deadline has been entered."""
+    if isinstance(reply, Expired) and reply.number > machine.book.entered:
+        return False
+    in_flight = isinstance(reply, (Cancel, Expired)) and reply.in_flight
+    return machine.function is not None or not in_flight
 
 
 # -- the table -------------------------------------------------------------------------------------
@@ -105,14 +128,15 @@ def table(found: Mapping[tuple[State, type], frozenset[State]]) -> str:
 
 # -- the picture -----------------------------------------------------------------------------------
 
-WIDTH, HEIGHT = 900, 500
+WIDTH, HEIGHT = 1180, 620
 BOX_WIDTH, BOX_HEIGHT = 130, 40
 PLACES: Final[Mapping[State, tuple[int, int]]] = {
     Pausing: (110, 150),
     Executing: (430, 150),
-    Compensating: (430, 390),
-    Resting: (110, 390),
-    Ended: (810, 270),
+    Backing: (740, 330),
+    Compensating: (430, 510),
+    Resting: (110, 510),
+    Ended: (1090, 330),
 }
 STYLE = """\
 <style>
@@ -142,12 +166,17 @@ BENDS: Final[Mapping[Edge, Bend]] = {
     (Pausing, Executing): Bend(-26, shift=(0, 18)),
     (Executing, Compensating): Bend(60, shift=(96, 0)),
     (Compensating, Executing): Bend(60, shift=(-46, 0)),
-    (Executing, Ended): Bend(26, at=0.45, shift=(-18, 34)),
-    (Pausing, Compensating): Bend(0, at=0.42, shift=(-24, 24)),
-    (Pausing, Ended): Bend(300, at=0.3, shift=(0, -10)),
+    (Executing, Ended): Bend(60, at=0.36, shift=(44, -36)),
+    (Executing, Backing): Bend(26, at=0.62, shift=(94, -2)),
+    (Pausing, Compensating): Bend(0, at=0.42, shift=(-52, 24)),
+    (Pausing, Ended): Bend(370, at=0.3, shift=(0, -8)),
+    (Backing, Executing): Bend(26, at=0.4, shift=(-30, 14)),
+    (Backing, Compensating): Bend(26, at=0.4, shift=(84, 14)),
+    (Backing, Ended): Bend(0, shift=(0, -8)),
     (Compensating, Resting): Bend(-26, shift=(0, -12)),
     (Resting, Compensating): Bend(-26, shift=(0, 20)),
-    (Compensating, Ended): Bend(-26, shift=(66, 22)),
+    (Compensating, Backing): Bend(26, at=0.7, shift=(-52, -2)),
+    (Compensating, Ended): Bend(-60, shift=(70, 26)),
 }
 
 

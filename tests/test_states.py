@@ -12,7 +12,7 @@ from tests.states import FOLDER, LONGEST, PAGE, PICTURE, page, picture, table, t
 
 
 def test_the_committed_picture_is_the_one_of_the_machine() -> None:
-    """What `python tests/states.py` writes is what is committed."""
+    """What `python -m tests.states` writes is what is committed."""
     found = transitions()
     committed = (FOLDER / PAGE).read_text(encoding="utf-8")
 

@@ -219,14 +219,14 @@ def resting() -> Machine:
             Woke(),
             (
                 "a machine that is Executing takes one of Success, Late, Failure, Unknown, "
-                "Refused, Cancel; got Woke. Ask decide(machine) first"
+                "Refused, Cancel, Expired; got Woke. Ask decide(machine) first"
             ),
         ),
         (
             pausing(),
             Success(1),
             (
-                "a machine that is Pausing takes one of Woke, Cancel; got Success. "
+                "a machine that is Pausing takes one of Woke, Cancel, Expired; got Success. "
                 "Ask decide(machine) first"
             ),
         ),
@@ -256,7 +256,7 @@ def resting() -> Machine:
             "done",
             (
                 "a machine that is Executing takes one of Success, Late, Failure, Unknown, "
-                "Refused, Cancel; got str. Ask decide(machine) first"
+                "Refused, Cancel, Expired; got str. Ask decide(machine) first"
             ),
         ),
     ],
