@@ -8,57 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias, cast, final
+from typing import Any, Final, Literal, final
 
 from attrs import evolve, field, frozen
-from returns.result import Success
 
 from sagalib.core import events as e
 from sagalib.core.errors import InvalidOption, LogMismatch, shown
-from sagalib.core.functions import name_of
-from sagalib.core.instructions import Fail, Owed, Promise, Unwind, is_step
 from sagalib.core.messages import Direction
-from sagalib.core.policy import Retry, Soft, Timeout, seconds_of
 from sagalib.core.saga import Saga
-from sagalib.core.status import Status, StepStatus, status_of
-from sagalib.core.steps import AnyStep, Step
+from sagalib.core.status import StepStatus, status_of
+from sagalib.layout import Box, Edge, Key, Kind, Layout, Node, Way, in_short, shown_reason
 
 __all__ = ["Edge", "Node", "Picture", "draw"]
 
-Kind: TypeAlias = Literal["start", "step", "pivot", "compensation", "end", "more"]
-Way: TypeAlias = Literal["forward", "back", "not_reached"]
-Key: TypeAlias = tuple[str, Direction]
-
 _MOST: Final = 150
-_LONGEST: Final = 60
-_TIMEOUT: Final[Timeout] = Step(Success, name="of the default").timeout
-
-
-@final
-@frozen
-class Node:
-    """A box: what it is called, further lines, and in a run the state of what it stands for."""
-
-    name: str
-    kind: Kind
-    notes: tuple[str, ...] = ()
-    state: str = ""
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What stands in the box, short and without characters that do not print."""
-        return tuple(_short(line) for line in (self.name, *self.notes) if line)
-
-
-@final
-@frozen
-class Edge:
-    """An arrow between two nodes, which are numbered from 0."""
-
-    source: int
-    target: int
-    way: Way = "forward"
-    label: str = ""
+_DEEPEST: Final = 20
 
 
 @final
@@ -71,6 +35,7 @@ class Picture:
 
     _nodes: tuple[Node, ...] = field(repr=False)
     _edges: tuple[Edge, ...] = field(repr=False)
+    _boxes: tuple[Box, ...] = field(repr=False, default=())
 
     def mermaid(self, most: int = _MOST) -> str:
         """Give the picture as a flowchart of Mermaid: forward solid, the way back dashed.
@@ -78,11 +43,12 @@ class Picture:
         Args:
             most: the most boxes, 3 or more. Of a larger picture the middle is left out, and a box
                 says how many are missing: Mermaid refuses a flowchart of more than 500 arrows.
+                Boxes around others are drawn up to 20 deep.
 
         Raises:
             InvalidOption: ``most`` is not a whole number, 3 or more.
         """
-        return _mermaid(*_cut(self._nodes, self._edges, most))
+        return _mermaid(*_cut(self._nodes, self._edges, most), self._boxes)
 
     def dot(self, most: int = _MOST) -> str:
         """Give the picture in Graphviz's DOT language: forward solid, the way back dashed.
@@ -93,14 +59,16 @@ class Picture:
         Raises:
             InvalidOption: ``most`` is not a whole number, 3 or more.
         """
-        return _dot(*_cut(self._nodes, self._edges, most))
+        return _dot(*_cut(self._nodes, self._edges, most), self._boxes)
 
     def text(self) -> str:
         """Give the picture as text, a line for each box, however many.
 
         What stands after ``-->`` is on the way there, what stands after ``- ->`` on the way back.
+        A box around others is a line in brackets, and what stands in it is indented, as are the
+        branches of a fork and the cases of a choice.
         """
-        return "\n".join(map(_line, self._nodes))
+        return "\n".join(_lines(self._nodes, self._edges, self._boxes))
 
     def __str__(self) -> str:
         """Give the text."""
@@ -124,8 +92,10 @@ def draw(saga: Saga[Any, Any, Any, Any, Any], log: Iterable[e.Event] | None = No
     compensation may fail, which makes a run ``Fatal``.
 
     A run: what was called, in which state it is (in words, and in a colour), how many attempts it
-    took if more than one, and the way back that was really walked. The reason of a failure is shown
-    with its ``repr``: whoever may see the picture reads that too.
+    took if more than one, and the way back that was really walked. The steps are those of the log:
+    one for each item of ``each``, and those that ``bind`` brought. A call that a ``retry`` repeats
+    is drawn once, in the order of the first. The reason of a failure is shown with its ``repr``:
+    whoever may see the picture reads that too.
 
     ::
 
@@ -143,152 +113,11 @@ def draw(saga: Saga[Any, Any, Any, Any, Any], log: Iterable[e.Event] | None = No
     given: Any = saga
     if not isinstance(given, Saga):
         raise InvalidOption(f"draw takes a saga; got {shown(saga)}: write draw(saga, outcome.log)")
-    plan = _Plan(saga)
-    return plan.picture() if log is None else _run_picture(plan, tuple(log))
-
-
-# -- the saga --------------------------------------------------------------------------------------
-
-_OK: Final = Node("Ok", "end", state="completed")
-_COMPENSATED: Final = Node("Compensated", "end", state="compensated")
-_FATAL: Final = Node("Fatal", "end", ("no way back after a pivot",), state="fatal")
-# Where a failure leads that meets no compensation: these ends are placed last.
-_TO_COMPENSATED: Final = -1
-_TO_FATAL: Final = -2
-
-
-class _Plan:
-    """The nodes and edges of a saga, found by one walk over its instructions."""
-
-    def __init__(self, saga: Saga[Any, Any, Any, Any, Any]) -> None:
-        self.nodes: list[Node] = [Node(saga.name, "start")]
-        self.edges: list[Edge] = []
-        self.places: dict[Key, int] = {}
-        self.way: list[Key] = []
-        """What a run comes by if all goes well."""
-        self._last = 0
-        self._ends = True
-        self._top = _TO_COMPENSATED
-        self._below: dict[int, int] = {}
-        self._chained = {_TO_COMPENSATED, _TO_FATAL}
-        for instruction, path in zip(saga.instructions, saga.paths, strict=True):
-            if is_step(instruction):
-                self._step(instruction, path or "")
-            elif isinstance(instruction, Promise):
-                self._owe(self._back(instruction.step, path or "", Direction.COMPENSATE))
-            elif isinstance(instruction, Owed):
-                self._owed(instruction, path or "")
-            elif isinstance(instruction, Unwind):
-                self._unwind(instruction.count)
-            elif isinstance(instruction, Fail):
-                self._forward(Node("fail", "step", (_text_of(instruction.error),)))
-                self._fails()
-                self._ends = False  # what follows is never reached
-                break
-        self._lead(self._top)
-
-    def picture(self) -> Picture:
-        """Give the picture, with the ends that are reached."""
-        if self._ends:
-            self._forward(_OK)
-        ends = {edge.target for edge in self.edges if edge.target < 0}
-        places: dict[int, int] = {}
-        for place, end in ((_TO_COMPENSATED, _COMPENSATED), (_TO_FATAL, _FATAL)):
-            if place in ends:
-                places[place] = len(self.nodes)
-                self.nodes.append(end)
-        edges = (
-            edge if edge.target >= 0 else Edge(edge.source, places[edge.target], edge.way)
-            for edge in self.edges
-        )
-        return Picture(tuple(self.nodes), tuple(edges))
-
-    def _add(self, node: Node) -> int:
-        self.nodes.append(node)
-        return len(self.nodes) - 1
-
-    def _forward(self, node: Node) -> int:
-        place = self._add(node)
-        self.edges.append(Edge(self._last, place))
-        self._last = place
-        return place
-
-    def _step(self, step: AnyStep, path: str) -> None:
-        kind: Kind = "pivot" if step.pivot else "step"
-        notes = (
-            *(("pivot",) if step.pivot else ()),
-            *_terms(step.retries, step.timeout, _TIMEOUT),
-        )
-        place = self._forward(Node(path, kind, notes))
-        self.places[path, Direction.EXECUTE] = place
-        self.way.append((path, Direction.EXECUTE))
-        if step.settle is not None:
-            settle = self._back(step, path, Direction.SETTLE)
-            label = "in doubt" if step.settle_on == "doubt" else ""
-            self.edges.append(Edge(place, settle, "back", label))
-            self._below[settle] = self._top
-            self._lead(settle)
-        if step.settle is None or step.settle_on == "doubt":
-            self._fails()
-        if step.compensate is not None:
-            self._owe(self._back(step, path, Direction.COMPENSATE))
-        elif step.pivot:
-            self._top = _TO_FATAL
-
-    def _back(self, step: AnyStep, path: str, direction: Direction) -> int:
-        if direction is Direction.SETTLE:
-            function, what = cast("object", step.settle), f"settles {path}"
-        else:
-            function, what = cast("object", step.compensate), f"makes up for {path}"
-        notes = (what, *_terms(step.compensation_retries, step.compensation_timeout, None))
-        place = self._add(Node(name_of(function), "compensation", notes))
-        self.places[path, direction] = place
-        return place
-
-    def _owe(self, place: int) -> None:
-        self._below[place] = self._top
-        self._top = place
-
-    def _owed(self, owed: Owed, path: str) -> None:
-        if owed.direction is None:
-            self._top = _TO_FATAL
-        else:
-            self._owe(self._back(owed.step, path, owed.direction))
-            self.way.append((path, owed.direction))
-
-    def _fails(self, *, lead: bool = True) -> None:
-        """Lead from the present place back."""
-        self.edges.append(Edge(self._last, self._top, "back"))
-        if lead:
-            self._lead(self._top)
-
-    def _lead(self, place: int) -> None:
-        """Lead from a compensation down to the end, as far as nothing did before."""
-        while place not in self._chained:
-            self._chained.add(place)
-            self.edges.append(Edge(place, self._below[place], "back"))
-            place = self._below[place]
-
-    def _unwind(self, count: int) -> None:
-        """Go back through the last compensations, and on from there."""
-        for _ in range(count):
-            if self._top < 0:
-                break
-            self._fails(lead=False)
-            self._last, self._top = self._top, self._below[self._top]
-
-
-def _terms(retries: Retry, timeout: Timeout, default: Timeout) -> Iterator[str]:
-    if retries.times:
-        yield f"retries {retries.times}"
-    if timeout != default:
-        seconds = seconds_of(timeout)
-        soft = "soft " if isinstance(timeout, Soft) else ""
-        yield "no timeout" if seconds is None else f"{soft}timeout {seconds:g} s"
-
-
-def _text_of(reason: object) -> str:
-    return str(Status(reason=reason).to_dict()["reason"])
+    layout = Layout(saga)
+    if log is not None:
+        return _run_picture(layout, tuple(log))
+    nodes, edges = layout.whole()
+    return Picture(tuple(nodes), tuple(edges), tuple(layout.boxes))
 
 
 # -- a run -----------------------------------------------------------------------------------------
@@ -307,43 +136,76 @@ _ENDS: Final[Mapping[str, str]] = {
 }
 
 
-def _run_picture(plan: _Plan, log: tuple[e.Event, ...]) -> Picture:
+_ITEM: Final = re.compile(r"(^|/)(item(?:~\d+)?)\[\d+\]")
+"""A segment with the number of an item: no name of a step has a bracket in its path."""
+
+
+def _run_picture(layout: Layout, log: tuple[e.Event, ...]) -> Picture:
     """Give the steps, reached or not, and the way back that was walked."""
-    walk = list(dict.fromkeys(_calls(plan, log)))
+    drawn = dict(_calls(layout, log))
+    walk = list(drawn)
     whole, called = status_of(log), frozenset(walk)
     # The status of a step that is compensated is that of its compensation; how the step itself
     # went is the status after a log without the way back.
     there = status_of(event for event in log if not isinstance(event, _BACK)).steps
     now = whole.steps
 
-    nodes = [plan.nodes[0]]
+    nodes = [layout.nodes[0]]
     edges: list[Edge] = []
     places: dict[Key, int] = {}
-    for key in dict.fromkeys((*plan.way, *walk)):
+    begun = {(_template(path), direction) for path, direction in walk}
+    way = [key for key in layout.way if key in called or key not in begun]
+    for key in dict.fromkeys((*_in_order(way, walk), *walk)):
         path, direction = key
         turns = (there, now) if direction is Direction.EXECUTE else (now,)
         found = [states[path] for states in turns if key in called]
         places[key] = len(nodes)
-        nodes.append(_seen(plan.nodes[plan.places[key]], found))
+        node = drawn.get(key) or layout.nodes[layout.places[key]]
+        nodes.append(_seen(evolve(node, depth=_depth_of(node, layout.boxes)), found))
     here = 0
     for key in walk:
-        way: Way = "forward" if key[1] is Direction.EXECUTE else "back"
-        edges.append(Edge(here, places[key], way))
+        line: Way = "forward" if key[1] is Direction.EXECUTE else "back"
+        edges.append(Edge(here, places[key], line))
         here = places[key]
     if whole.state in _ENDS:
         is_ok = whole.state == "completed"
-        notes = () if is_ok else (_text_of(whole.reason),)
+        notes = () if is_ok else (shown_reason(whole.reason),)
         edges.append(Edge(here, len(nodes), "forward" if is_ok else "back"))
         nodes.append(Node(_ENDS[whole.state], "end", notes, whole.state))
-    here = max((places[key] for key in plan.way if key in called), default=0)
-    for key in plan.way:
+    here = max((places[key] for key in way if key in called), default=0)
+    for key in way:
         if key not in called:
             edges.append(Edge(here, places[key], "not_reached"))
             here = places[key]
-    return Picture(tuple(nodes), tuple(edges))
+    boxes = (evolve(box, depth=box.level) for box in layout.boxes)
+    return Picture(tuple(nodes), tuple(edges), tuple(boxes))
 
 
-def _calls(plan: _Plan, log: Iterable[e.Event]) -> Iterator[Key]:
+def _depth_of(node: Node, boxes: list[Box]) -> int:
+    """Give how far the line of a call is indented in a run: the way back is not, it is one."""
+    return 0 if node.kind == "compensation" or node.around is None else boxes[node.around].level + 1
+
+
+def _in_order(way: list[Key], walk: list[Key]) -> Iterator[Key]:
+    """Give the way with the calls that it has no place for behind those that they came after."""
+    known, behind, last = frozenset(way), dict[Key | None, list[Key]](), None
+    for key in walk:
+        if key in known:
+            last = key
+        elif key[1] is Direction.EXECUTE:
+            behind.setdefault(last, []).append(key)
+    yield from behind.get(None, ())
+    for key in way:
+        yield key
+        yield from behind.get(key, ())
+
+
+def _template(path: str) -> str:
+    return _ITEM.sub(r"\1\2[]", path)
+
+
+def _calls(layout: Layout, log: Iterable[e.Event]) -> Iterator[tuple[Key, Node]]:
+    """Give the calls of a log, and what is drawn for each."""
     for event in log:
         match event:
             case e.StepStarted(path=path):
@@ -352,12 +214,41 @@ def _calls(plan: _Plan, log: Iterable[e.Event]) -> Iterator[Key]:
                 key = (path, Direction(direction))
             case _:
                 continue
-        if key not in plan.places:
+        node = _node_of(layout, *key)
+        if node is None:
             raise LogMismatch(
-                f"expected calls of {plan.nodes[0].name!r} only; got {event!r}: write "
+                f"expected calls of {layout.nodes[0].name!r} only; got {event!r}: write "
                 "draw(saga, log) with the saga that wrote the log"
             )
-        yield key
+        yield key, node
+
+
+def _node_of(layout: Layout, path: str, direction: Direction) -> Node | None:
+    """Give what is drawn for a call, which may be one of an item, or of what ``bind`` brought."""
+    template = _template(path)
+    place = layout.places.get((template, direction))
+    if place is not None:
+        node = layout.nodes[place]
+        return node if template == path else evolve(node, **_renamed(node, template, path))
+    slash = template.find("/")
+    while slash >= 0:
+        place = layout.binds.get(template[:slash])
+        if place is not None:
+            bind = layout.nodes[place]
+            if direction is Direction.EXECUTE:
+                return evolve(bind, name=path, kind="step", notes=())
+            what = "settles" if direction is Direction.SETTLE else "makes up for"
+            name = direction.value
+            return evolve(bind, name=name, kind="compensation", notes=(f"{what} {path}",))
+        slash = template.find("/", slash + 1)
+    return None
+
+
+def _renamed(node: Node, template: str, path: str) -> dict[str, Any]:
+    if node.kind != "compensation":
+        return {"name": path}
+    first, *others = node.notes
+    return {"notes": (first.removesuffix(template) + path, *others)}
 
 
 def _seen(node: Node, found: list[StepStatus]) -> Node:
@@ -374,17 +265,6 @@ def _seen(node: Node, found: list[StepStatus]) -> Node:
 
 
 # -- the texts -------------------------------------------------------------------------------------
-
-
-def _short(text: str) -> str:
-    """Show the characters that do not print as escapes, and cut what is long."""
-    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    if cut.isprintable():
-        return cut
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in cut
-    )
 
 
 def _cut(
@@ -414,6 +294,43 @@ def _cut(
     return [*nodes[:head], more, *nodes[len(nodes) - tail :]], list(kept)
 
 
+def _nested(
+    nodes: list[Node], boxes: tuple[Box, ...]
+) -> Iterator[tuple[int, Literal["node", "begin", "end"], int]]:
+    """Give nodes, and where boxes begin and end, in order: how deep, what, and its number.
+
+    A box that stands deeper than others may is left out, and what it has stands in the one around.
+    """
+    inside: dict[int | None, list[int]] = {None: []}
+    for place, node in enumerate(nodes):
+        at = node.around
+        while at is not None and boxes[at].level >= _DEEPEST:
+            at = boxes[at].around
+        inside.setdefault(at, []).append(place)
+    used: set[int] = set()
+    for number in inside:
+        at = number
+        while at is not None and at not in used:
+            used.add(at)
+            at = boxes[at].around
+    held: dict[int | None, list[int]] = {}
+    for number in sorted(used):
+        held.setdefault(boxes[number].around, []).append(number)
+    waiting: list[tuple[int, Literal["node", "begin", "end"], int | None]] = [(0, "begin", None)]
+    while waiting:
+        level, what, number = waiting.pop()
+        if number is not None:
+            yield level, what, number
+        if what == "begin":
+            after: list[tuple[int, Literal["node", "begin", "end"], int | None]] = [
+                (level + 1, "node", place) for place in inside.get(number, ())
+            ]
+            after += [(level + 1, "begin", box) for box in held.get(number, ())]
+            if number is not None:
+                after.append((level, "end", number))
+            waiting += reversed(after)
+
+
 _COLOURS: Final[Mapping[str, tuple[str, str]]] = {
     "running": ("#fff3bf", "#b08800"),
     "retrying": ("#fff3bf", "#b08800"),
@@ -431,11 +348,19 @@ _COLOURS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Of each state: what fills the box, and its border. The state stands in the box in words too."""
 
+_DASHED: Final = frozenset({"compensation", "junction", "handler"})
+
 _MERMAID_SHAPES: Final[Mapping[Kind, tuple[str, str]]] = {
     "start": ("([", "])"),
     "step": ("[", "]"),
     "pivot": ("{{", "}}"),
     "compensation": ("(", ")"),
+    "choice": ("{", "}"),
+    "fork": ("[[", "]]"),
+    "join": ("[[", "]]"),
+    "bind": ("[/", "/]"),
+    "handler": (">", "]"),
+    "junction": ("((", "))"),
     "end": ("([", "])"),
     "more": ("[", "]"),
 }
@@ -454,18 +379,24 @@ def _mermaid_label(lines: Iterable[str]) -> str:
     return f'"{"<br/>".join(escaped)}"'
 
 
-def _mermaid(nodes: list[Node], edges: list[Edge]) -> str:
+def _mermaid(nodes: list[Node], edges: list[Edge], boxes: tuple[Box, ...]) -> str:
     lines = ["flowchart TD"]
-    for place, node in enumerate(nodes):
-        left, right = _MERMAID_SHAPES[node.kind]
-        lines.append(f"    n{place}{left}{_mermaid_label(node.lines)}{right}")
+    for level, what, at in _nested(nodes, boxes):
+        margin = "    " * level
+        if what == "node":
+            left, right = _MERMAID_SHAPES[nodes[at].kind]
+            lines.append(f"{margin}n{at}{left}{_mermaid_label(nodes[at].lines)}{right}")
+        elif what == "begin":
+            lines.append(f"{margin}subgraph b{at}[{_mermaid_label([in_short(boxes[at].name)])}]")
+        else:
+            lines.append(f"{margin}end")
     for edge in edges:
-        label = f"|{_mermaid_label([edge.label])}|" if edge.label else ""
+        label = f"|{_mermaid_label([in_short(edge.label)])}|" if edge.label else ""
         arrow = _MERMAID_ARROWS[edge.way]
         lines.append(f"    n{edge.source} {arrow}{label} n{edge.target}")
     dim = [str(at) for at, edge in enumerate(edges) if edge.way == "not_reached"]
     lines += [f"    linkStyle {','.join(dim)} stroke:#adb5bd"] if dim else []
-    back = [f"n{at}" for at, node in enumerate(nodes) if node.kind == "compensation"]
+    back = [f"n{at}" for at, node in enumerate(nodes) if node.kind in _DASHED]
     if back:
         lines += [
             "    classDef back stroke-dasharray:5 5",
@@ -486,6 +417,12 @@ _DOT_SHAPES: Final[Mapping[Kind, str]] = {
     "step": "box",
     "pivot": "hexagon",
     "compensation": "box",
+    "choice": "diamond",
+    "fork": "trapezium",
+    "join": "invtrapezium",
+    "bind": "parallelogram",
+    "handler": "cds",
+    "junction": "ellipse",
     "end": "oval",
     "more": "plaintext",
 }
@@ -502,14 +439,23 @@ def _dot_label(lines: Iterable[str]) -> str:
     return '"{}"'.format("\\n".join(line.translate(_DOT_ESCAPES) for line in lines))
 
 
-def _dot(nodes: list[Node], edges: list[Edge]) -> str:
+def _dot(nodes: list[Node], edges: list[Edge], boxes: tuple[Box, ...]) -> str:
     lines = [
         "digraph saga {",
         '    node [fontname="sans-serif"]',
         '    edge [fontname="sans-serif"]',
     ]
-    for place, node in enumerate(nodes):
-        styles = ["rounded", "dashed"] if node.kind == "compensation" else []
+    for level, what, at in _nested(nodes, boxes):
+        margin = "    " * level
+        if what == "begin":
+            label = _dot_label([in_short(boxes[at].name)])
+            lines += [f"{margin}subgraph cluster_{at} {{", f"{margin}    graph [label={label}]"]
+            continue
+        if what == "end":
+            lines.append(f"{margin}}}")
+            continue
+        node = nodes[at]
+        styles = ["rounded", "dashed"] if node.kind in _DASHED else []
         colours: list[str] = []
         if node.state:
             fill, border = _COLOURS[node.state]
@@ -517,9 +463,9 @@ def _dot(nodes: list[Node], edges: list[Edge]) -> str:
             colours = [f'fillcolor="{fill}"', f'color="{border}"']
         look = [f'style="{",".join(styles)}"'] if styles else []
         label, shape = f"label={_dot_label(node.lines)}", f'shape="{_DOT_SHAPES[node.kind]}"'
-        lines.append(f"    n{place} [{', '.join([label, shape, *look, *colours])}]")
+        lines.append(f"{margin}n{at} [{', '.join([label, shape, *look, *colours])}]")
     for edge in edges:
-        label = f"label={_dot_label([edge.label])}" if edge.label else ""
+        label = f"label={_dot_label([in_short(edge.label)])}" if edge.label else ""
         attributes = ", ".join(filter(None, (_DOT_ARROWS[edge.way], label)))
         lines.append(
             f"    n{edge.source} -> n{edge.target}" + (f" [{attributes}]" if attributes else "")
@@ -532,13 +478,43 @@ _TEXT_ARROWS: Final[Mapping[Kind, str]] = {
     "step": "--> ",
     "pivot": "--> ",
     "compensation": "    - -> ",
+    "choice": "--> ",
+    "fork": "--> ",
+    "join": "--> ",
+    "bind": "--> ",
+    "handler": "    - -> ",
+    "junction": "",
     "end": "--> ",
     "more": "",
 }
 
 
-def _line(node: Node) -> str:
+def _lines(nodes: Iterable[Node], edges: Iterable[Edge], boxes: tuple[Box, ...]) -> Iterator[str]:
+    """Give the lines of the text: what stands at an arrow of a choice stands in that arrow."""
+    cases: dict[int, str] = {}
+    for edge in edges:
+        if edge.way == "forward":  # where several meet again, it is no case
+            cases[edge.target] = "" if edge.target in cases else edge.label
+    begun: set[int] = set()
+    for place, node in enumerate(nodes):
+        if node.kind == "junction":  # it is nothing but a place where arrows meet
+            continue
+        around, at = list[int](), node.around
+        while at is not None and at not in begun:
+            around.append(at)
+            begun.add(at)
+            at = boxes[at].around
+        for number in reversed(around):
+            yield f"{_margin(boxes[number].depth)}[{in_short(boxes[number].name)}]"
+        yield _margin(node.depth) + _line(node, in_short(cases.get(place, "")))
+
+
+def _margin(depth: int) -> str:
+    return "    " * min(depth, _DEEPEST)
+
+
+def _line(node: Node, case: str) -> str:
     turned = node.kind == "end" and node.state != "completed"
     arrow = _TEXT_ARROWS["compensation" if turned else node.kind]
     name, *notes = node.lines
-    return f"{arrow}{name}" + (f" ({'; '.join(notes)})" if notes else "")
+    return (f"--{case}--> " if case else arrow) + name + (f" ({'; '.join(notes)})" if notes else "")

@@ -25,7 +25,7 @@ from sagalib.core.saga import (
     word,
 )
 
-__all__ = ["Cases", "When", "on", "when"]
+__all__ = ["Cases", "IsA", "NoCase", "When", "on", "when"]
 
 A = TypeVar("A")
 A2 = TypeVar("A2")
@@ -90,22 +90,24 @@ def _choose(predicate: Any, saga: Any, other: Any) -> Saga[Any, Any, Any, Any, A
 
 
 @frozen
-class _IsA:
+class IsA:
     """Whether a value is of a class."""
 
     cls: type
 
     def __call__(self, value: object, /) -> bool:
+        """Tell whether it is."""
         return isinstance(value, self.cls)
 
 
 @frozen
-class _NoCase:
+class NoCase:
     """Refuses a value for which there is no case."""
 
     names: tuple[str, ...]
 
     def __call__(self, value: object, /) -> object:
+        """Raise, and say which cases there are."""
         expected = ", ".join(self.names)
         msg = (
             f"no case for {type(value).__qualname__}: expected {expected}. Add "
@@ -128,10 +130,10 @@ class Cases(Composite[A_contra, B_co, E_co, F_co, M_co]):
 
     def __init__(self, cases: tuple[tuple[type, Saga[Any, Any, Any, Any, Any]], ...]) -> None:
         """Try cases in order."""
-        refuse: Any = arrow(_NoCase(tuple(cls.__qualname__ for cls, _ in cases)))
+        refuse: Any = arrow(NoCase(tuple(cls.__qualname__ for cls, _ in cases)))
         whole: Any = refuse
         for cls, saga in reversed(cases):
-            whole = _choose(_IsA(cls), saga, whole)
+            whole = _choose(IsA(cls), saga, whole)
         super().__init__(whole.instructions)
         object.__setattr__(self, "_cases", cases)
 

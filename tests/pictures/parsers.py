@@ -19,6 +19,7 @@ from returns.result import Failure, Result, Success
 
 from sagalib import Picture, Saga, Step, chain, draw, simulate
 from tests.pictures.examples import FOLDER
+from tests.pictures.forms import pictures
 from tests.pictures.names import MARKUP, Hostile, hostile, names
 
 Seen: TypeAlias = tuple[list[list[str]], list[tuple[int, int, bool]]]
@@ -143,6 +144,24 @@ def test_both_see_every_kind_of_markup_as_text(mermaid: Callable[[str], Seen]) -
 
         assert as_drawn(meant(picture)) == as_drawn(mermaid(picture.mermaid()))
         assert as_drawn(meant(picture)) == as_drawn(graphviz(picture.dot()))
+
+
+@pytest.mark.parametrize("name", ["pay", *MARKUP[:8], 'end"] --> n0', "%%{init: {}}%%", "cluster"])
+def test_both_see_every_form(mermaid: Callable[[str], Seen], name: str) -> None:
+    """Choices, branches, scopes and `bind` are read, whatever a scope is called."""
+    for picture in pictures(name):
+        assert as_drawn(meant(picture)) == as_drawn(mermaid(picture.mermaid()))
+        assert as_drawn(meant(picture)) == as_drawn(graphviz(picture.dot()))
+
+
+def test_both_read_deep_nests(mermaid: Callable[[str], Seen]) -> None:
+    """Of 1,000 scopes, one in the other, as many boxes are drawn as both take."""
+    saga: Any = Step(execute, undo, name="a")
+    for _ in range(1_000):
+        saga = saga.retry(1)
+    picture = draw(saga)
+
+    assert as_drawn(mermaid(picture.mermaid(most=20))) == as_drawn(graphviz(picture.dot(most=20)))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.mmd")), ids=lambda path: path.name)

@@ -25,8 +25,10 @@ from sagalib import (
     fail,
     identity,
     simulate,
+    when,
 )
 from tests.pictures.examples import FOLDER, files
+from tests.pictures.forms import INPUTS, forms, is_big
 from tests.pictures.names import Hostile, hostile, names
 
 
@@ -62,7 +64,7 @@ def run_text(saga: Saga[Any, Any, Any, Any], script: Mapping[str, Sequence[Answe
 
 def arrows(text: str) -> list[str]:
     """Give the arrows of a flowchart, with the first line of the boxes as their names."""
-    boxes = dict(re.findall(r'(n\d+)[(\[{]+"([^"<]*)', text))
+    boxes = dict(re.findall(r'(n\d+)[(\[{>/]+"([^"<]*)', text))
     found = re.findall(r'(n\d+) (-->|-\.->)(?:\|"(.*?)"\|)? (n\d+)', text)
     return [
         f"{boxes[source]} {arrow} {boxes[target]}" + (f" ({label})" if label else "")
@@ -318,6 +320,175 @@ def test_a_residual_behind_a_pivot_is_fatal_if_it_fails() -> None:
     rest: Saga[Any, Any, Any, Any] = outcome.compensation >> Step(execute, name="c")
 
     assert "    - -> Fatal (no way back after a pivot)" in draw(rest).text().splitlines()
+
+
+# ------------------------------------------------------------------ every form
+
+
+def form(name: str) -> list[str]:
+    """Give the arrows of the picture of a form."""
+    return arrows(draw(forms()[name]).mermaid())
+
+
+def run_of(name: str, script: Mapping[str, Sequence[Answer]]) -> list[str]:
+    """Give the lines of the picture of a run over a form."""
+    saga = forms()[name]
+    return draw(saga, simulate(saga, INPUTS.get(name, "in"), script).log).text().splitlines()
+
+
+def test_a_choice_has_an_arrow_for_each_case() -> None:
+    """A choice leads to both sides, and what follows has two ways back, of which one was taken."""
+    assert [
+        "saga --> is_big#63;",
+        "is_big#63; --> a (yes)",
+        "a -.-> Compensated",
+        "is_big#63; --> fail (no)",
+        "fail -.-> Compensated",
+        "a --> c",
+        "c -.-> undo",
+        "undo -.-> Compensated",
+        "c --> Ok",
+    ] == arrows(
+        draw(when(is_big, step("a")).otherwise(fail("no")) >> Step(execute, name="c")).mermaid()
+    )
+    back = [arrow for arrow in form("when") if arrow.startswith(("d -", "the way"))]
+    assert [
+        "d -.-> the way that was taken",
+        "the way that was taken -.-> undo",
+        "the way that was taken -.-> undo",
+    ] == [arrow for arrow in back if "-->" not in arrow]
+
+
+def test_a_choice_by_class_is_one_box() -> None:
+    """Each class is an arrow; a value of none of them fails."""
+    assert [
+        "saga --> by class",
+        "by class --> a (Card)",
+        "a -.-> Compensated",
+        "by class --> b (Cash)",
+        "b -.-> Compensated",
+        "by class -.-> Compensated (no case)",
+        "a --> d",
+        "b --> d",
+    ] == form("on")[:8]
+
+
+def test_branches_stand_side_by_side() -> None:
+    """Each branch begins at the fork and ends at the join; there is one way back for all."""
+    assert [
+        "side by side --> branch#91;0#93;#47;a",
+        "branch#91;0#93;#47;a -.-> what has completed#44; last first",
+        "branch#91;0#93;#47;a --> branch#91;0#93;#47;c",
+        "branch#91;0#93;#47;c -.-> what has completed#44; last first",
+        "side by side --> branch#91;1#93;#47;b",
+        "branch#91;1#93;#47;b -.-> what has completed#44; last first",
+        "branch#91;0#93;#47;c --> all have ended",
+        "branch#91;1#93;#47;b --> all have ended",
+    ] == form("par")[3:11]
+    assert [
+        "what has completed#44; last first -.-> undo",
+        "what has completed#44; last first -.-> undo",
+    ] == [arrow for arrow in form("par") if arrow.startswith("what")]
+    lines = draw(forms()["par"]).text().splitlines()
+    assert "--> side by side (limit 2; stops the others if one fails)" in lines
+    assert "    --> branch[0]/a" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("each", "[each, limit 3]"),
+        ("or_else", "[or_else]"),
+        ("recover", "[recover]"),
+        ("retry", "[retry 2]"),
+        ("deadline", "[deadline 5 s]"),
+        ("nested", "[pay]"),
+    ],
+)
+def test_a_scope_is_a_box_that_says_what_it_is(name: str, line: str) -> None:
+    """The steps of a scope stand in a box, in all three texts."""
+    picture = draw(forms()[name])
+    label = line[1:-1].replace(",", "#44;")
+    lines = picture.text().splitlines()
+
+    assert lines[lines.index(line) + 1].startswith("    ")
+    assert f'    subgraph b0["{label}"]\n' in picture.mermaid()
+    assert f'        graph [label="{line[1:-1]}"]\n' in picture.dot()
+    assert picture.dot().count("subgraph") == picture.dot().count("\n    }\n")
+
+
+def test_a_failure_leads_out_of_a_scope_by_what_the_scope_does() -> None:
+    """To the alternative, to the value, to the beginning again, or on to what is around."""
+    assert ["b -.-> undo", "undo -.-> or else", "or else --> c", "c -.-> undo"] == form("or_else")[
+        5:9
+    ]
+    assert "rescue --> d" in form("recover")
+    assert "rescue -.-> Compensated (not returned)" in form("recover")
+    assert ["again --> a", "again -.-> undo (no attempt left)"] == form("retry")[7:9]
+    assert "again -.-> undo (failed later)" in form("retry")
+    assert ["d -.-> undo", "undo -.-> Compensated"] == form("nested with a compensation")[6:8]
+
+
+def test_a_scope_in_a_branch_ends_its_own_way_back() -> None:
+    """A scope in a branch is undone by itself, and only then leads to what the siblings owe."""
+    assert "branch#91;0#93;#47;pay#47;a -.-> undone" in form("par of scopes")
+    assert "undone -.-> what has completed#44; last first" in form("par of scopes")
+    assert "undone -.-> Compensated (failed later)" in form("par of scopes")
+
+
+def test_what_bind_brings_is_one_box() -> None:
+    """It has a name and no inside; in a run its steps are those of the log."""
+    assert "--> bind brings (brings a saga when it runs)" in draw(forms()["bind"]).text()
+    assert [
+        "saga",
+        "--> a (done, compensated)",
+        "--> bind/later (done, compensated)",
+        "--> d (failed)",
+        "    - -> compensate (makes up for bind/later; compensated)",
+        "    - -> undo (makes up for a; compensated)",
+        "    - -> Compensated ('no')",
+    ] == run_of("bind", {"d": [Failure("no")]})
+
+
+def test_a_run_over_items_has_the_steps_of_each() -> None:
+    """The numbers of the items come from the log; without items the body was not reached."""
+    assert [
+        "saga",
+        "[each, limit 3]",
+        "    --> item[0]/a (done)",
+        "    --> item[0]/b (failed)",
+        "    --> item[1]/a (done, compensated)",
+        "    --> item[1]/b (done, compensated)",
+        "--> d (not reached)",
+    ] == [
+        line.replace("item[0]/a (done, compensated)", "item[0]/a (done)")
+        for line in run_of("each", {"item[0]/b": [Failure("no")]})
+        if "- ->" not in line
+    ]
+    saga = forms()["each"]
+    assert "    --> item[]/a (not reached)" in draw(saga, simulate(saga, []).log).text()
+
+
+def test_a_side_that_was_not_taken_was_not_reached() -> None:
+    """A run shows the steps of both sides of a choice, one of them not reached."""
+    assert ["--> a (not reached)", "--> b (done)"] == run_of("when", {})[2:4]
+
+
+def test_where_ways_meet_again_no_case_is_told() -> None:
+    """What follows a choice is reached on both ways."""
+    assert "--> d" in draw(forms()["when without an other"]).text().splitlines()
+
+
+def test_ten_thousand_scopes_one_in_the_other_are_drawn() -> None:
+    """Nothing recurses, and the boxes are drawn as deep as can be seen."""
+    saga = step("a")
+    for _ in range(10_000):
+        saga = saga.retry(1)
+    picture = draw(saga)
+
+    assert 10_001 == sum(line.endswith("[retry 1]") for line in picture.text().splitlines()) + 1
+    assert 20 == picture.mermaid(most=10).count("subgraph")
+    assert 20 == picture.dot(most=10).count("subgraph")
 
 
 # ------------------------------------------------------------------ wrong arguments
