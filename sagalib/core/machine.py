@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from sagalib.core.errors import IllegalReply
-from sagalib.core.forward import fail, go_on
+from sagalib.core.forward import CANCELLED, fail, go_on
 from sagalib.core.instructions import Fork, Retrying
 from sagalib.core.messages import Begun, Cancel, Command, Expired, Invoke, Reply, Sleep, read
 from sagalib.core.state import (
@@ -272,6 +272,8 @@ def _join(book: Book, machine: Machine) -> Machine:
     ended: list[Machine] = [child for _, child in sorted(oldest_first(joining.ended), key=_index)]
     cells = _merged(machine.cells, [child.cells for child in ended])
     failed = [why for child in ended if (why := cast("Ended", child.progress).failed) is not None]
+    if not failed and joining.begun < len(joining.inputs):  # the others were not begun any more
+        failed = [Failed(CANCELLED, False, None, machine.value, False)]
     if failed:
         return moved(fail(book, _primary(failed), machine.frames, cells))
     value = tuple(child.value for child in ended)

@@ -54,7 +54,8 @@ def _recover(book: Book, frame: Scoped, cells: Cell | None, failed: Failed) -> M
         value = scope.function(failed.reason)
     except Exception as error:
         raised = beside(error, f"while the saga recovered from {failed.reason!r}")
-        return passes(book, frame, cells, failed._replace(reason=raised, returned=False))
+        mapped = failed._replace(reason=raised, returned=False, others=())
+        return passes(book, frame, cells, mapped)
     return _goes_on(book, frame, cells, value)
 
 

@@ -221,13 +221,15 @@ class Failed(NamedTuple):
 class Executing(NamedTuple):
     """An execute is asked for.
 
-    ``answers`` counts the definite answers that its path has; ``in_doubt`` if an attempt was;
-    ``begun``, with several strands, if this one has begun.
+    ``answers`` counts the definite answers that its path has; ``in_doubt`` if an attempt was, and
+    ``same_key`` if all those that were have the key of this one; ``begun``, with several strands,
+    if this one has begun.
     """
 
     attempt: int
     answers: int
     in_doubt: bool
+    same_key: bool = True
     begun: bool = False
 
 
@@ -237,6 +239,7 @@ class Pausing(NamedTuple):
     attempt: int
     answers: int
     in_doubt: bool
+    same_key: bool = True
 
 
 class Compensating(NamedTuple):

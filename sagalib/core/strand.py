@@ -117,8 +117,7 @@ def _came_late(machine: Machine, reply: Any) -> Machine:
     if step.compensate is None:
         return _succeeded(machine, done)
     # It has completed and failed at once: its own compensation is the first to run.
-    _, answers, _ = _tries(machine)
-    book = machine.book
+    answers, book = _tries(machine).answers, machine.book
     if machine.place.counts:
         book = _answered_ok(book, machine, answers)
     cells = Cell(
@@ -137,24 +136,23 @@ def _came_late(machine: Machine, reply: Any) -> Machine:
 
 
 def _returned_failure(machine: Machine, reply: Any) -> Machine:
-    attempt, answers, in_doubt = _tries(machine)
-    return _attempt_failed(
-        machine, reply.failure(), True, Executing(attempt, answers + 1, in_doubt)
-    )
+    attempt, answers, in_doubt, _, _ = _tries(machine)
+    tried = Executing(attempt, answers + 1, in_doubt, not in_doubt)
+    return _attempt_failed(machine, reply.failure(), True, tried)
 
 
 def _no_definite_answer(machine: Machine, reply: Any) -> Machine:
-    attempt, answers, _ = _tries(machine)
-    return _attempt_failed(machine, reply.reason, False, Executing(attempt, answers, True))
+    return _attempt_failed(machine, reply.reason, False, _tries(machine)._replace(in_doubt=True))
 
 
 def _was_refused(machine: Machine, reply: Any) -> Machine:
-    return _attempt_failed(machine, reply.reason, False, Executing(*_tries(machine)))
+    return _attempt_failed(machine, reply.reason, False, _tries(machine))
 
 
-def _tries(machine: Machine) -> tuple[int, int, bool]:
-    progress = cast("Executing | Pausing", machine.progress)
-    return progress.attempt, progress.answers, progress.in_doubt
+def _tries(machine: Machine) -> Executing:
+    """Give what is known of the attempts so far; none goes on."""
+    attempt, answers, in_doubt, same_key, *_ = cast("Executing | Pausing", machine.progress)
+    return Executing(attempt, answers, in_doubt, same_key)
 
 
 def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Executing) -> Machine:
@@ -164,7 +162,7 @@ def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Exe
         answer = allows(policy, tried.attempt, reason)
         if answer is True:
             if policy.wait:
-                paused = Pausing(tried.attempt, tried.answers, tried.in_doubt)
+                paused = Pausing(*tried[:-1])
                 return machine._replace(progress=paused, function=None, timeout=None)
             return _next_attempt(machine, tried)
         if isinstance(answer, Raised):
@@ -177,7 +175,7 @@ def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Exe
 
 def _next_attempt(machine: Machine, tried: Executing | Pausing) -> Machine:
     step = step_of(machine)
-    progress = Executing(tried.attempt + 1, tried.answers, tried.in_doubt)
+    progress = Executing(tried.attempt + 1, tried.answers, tried.in_doubt, tried.same_key)
     return machine._replace(progress=progress, function=step.execute, timeout=step.timeout)
 
 
@@ -197,8 +195,7 @@ def _step_failed(machine: Machine, failed: Failed, tried: Executing) -> Machine:
             book.turn,
         )
     elif tried.in_doubt:
-        repeatable = tried.answers == book.answers.get(path, 0)
-        key = tried.answers if repeatable else None
+        key = tried.answers if tried.same_key else None
         book = book._replace(doubts=((path, key), book.doubts))
     return fail(book, failed._replace(step=path, context=machine.value), machine.frames, cells)
 
@@ -238,11 +235,11 @@ def stop(machine: Machine) -> Machine | None:
     failed = stopping(machine.book, machine.place)
     if failed is None:
         return None
-    attempt, answers, in_doubt = _tries(machine)
-    if attempt == 1 and isinstance(progress, Executing):
+    tried = _tries(machine)
+    if tried.attempt == 1 and isinstance(progress, Executing):
         failed = failed._replace(context=machine.value)
         return fail(machine.book, failed, machine.frames, machine.cells)
-    return _step_failed(machine, failed, Executing(attempt, answers, in_doubt))
+    return _step_failed(machine, failed, tried)
 
 
 # -- going back ------------------------------------------------------------------------------------
