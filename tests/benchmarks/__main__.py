@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks import on_a_million_steps, on_asyncio, on_plain_functions
+from tests.benchmarks import on_a_million_steps, on_asyncio, on_branches, on_plain_functions
 from tests.benchmarks.rows import SLACK, Row, Scenario, as_data, between_markers, missed, table
 
 SCENARIOS: list[tuple[str, Scenario]] = [
     *((made.goal, made.rows) for made in on_plain_functions.COMPARISONS),
     *((made.goal, made.rows) for made in on_asyncio.COMPARISONS),
     ("G8", on_asyncio.memory),
+    *((made.goal, made.rows) for made in on_branches.COMPARISONS),
     ("G10", on_a_million_steps.composition),
     ("G10", on_a_million_steps.life),
     ("G10", on_a_million_steps.memory),

@@ -63,7 +63,7 @@ class Comparison:
     what: str
     ours: Timed
     baseline: Timed
-    gate: float
+    gate: float | None = None
     brave: float | None = None
     pieces: int = 1
     beside: Callable[[], Mapping[str, Timed | str]] = dict

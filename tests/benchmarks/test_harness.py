@@ -233,7 +233,7 @@ def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_every_goal_has_a_scenario() -> None:
     """The goals that this package can measure alone are all there."""
-    expected = ["G1", "G2", "G3", "G4", "G5", "G7", "G8", "G9", "G10"]
+    expected = ["G1", "G2", "G3", "G4", "G5", "G7", "G8", "G9", "P1", "P2", "G10"]
     assert expected == list(dict.fromkeys(goal for goal, _ in SCENARIOS))
 
 
