@@ -1,7 +1,7 @@
 """A trip: flight, hotel and car, or nothing; then the visa, after which there is no way back.
 
-A booking whose answer is lost may have been made all the same: ``settle`` asks for it to be
-dropped. A visa cannot be returned: it is a pivot. Run it:
+Flight and hotel are booked side by side. A booking whose answer is lost may have been made all the
+same: ``settle`` asks for it to be dropped. A visa cannot be returned: it is a pivot. Run it:
 
     python travel.py
 """
@@ -68,6 +68,9 @@ class TooLateToCancel:
     what: str
 
 
+Stay: TypeAlias = tuple[Booking, Booking]
+"""Flight and hotel."""
+
 Problem: TypeAlias = SoldOut | NoVisa | TimedOut | Raised | Cancelled
 
 
@@ -79,13 +82,13 @@ class Agency:
     lost: frozenset[str] = frozenset()
     strict: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
-    booked: list[str] = field(factory=list[str])
+    booked: set[str] = field(factory=set[str])
 
     def book(self, what: str, trip: Trip) -> Result[Booking, SoldOut]:
         """Book, unless there is nothing left."""
         if what in self.full:
             return Failure(SoldOut(what))
-        self.booked.append(what)
+        self.booked.add(what)
         if what in self.lost:
             message = f"no answer about the {what}"
             raise ConnectionError(message)
@@ -95,11 +98,11 @@ class Agency:
         """Book a seat."""
         return self.book("flight", trip)
 
-    def book_hotel(self, trip: Trip, flight: Booking) -> Result[Booking, SoldOut]:
-        """Book a room for the time of the flight."""
+    def book_hotel(self, trip: Trip) -> Result[Booking, SoldOut]:
+        """Book a room."""
         return self.book("hotel", trip)
 
-    def rent_car(self, trip: Trip, flight: Booking, hotel: Booking) -> Result[Booking, SoldOut]:
+    def rent_car(self, trip: Trip, stay: Stay) -> Result[Booking, SoldOut]:
         """Have a car brought to the hotel."""
         return self.book("car", trip)
 
@@ -110,15 +113,12 @@ class Agency:
         self.booked.remove(booking.what)
         return Success(None)
 
-    def drop_car(self, trip: Trip, flight: Booking, hotel: Booking) -> Result[None, Never]:
+    def drop_car(self, trip: Trip, stay: Stay) -> Result[None, Never]:
         """Drop whatever car there is for this trip: nobody knows whether there is one."""
-        if "car" in self.booked:
-            self.booked.remove("car")
+        self.booked.discard("car")
         return Success(None)
 
-    def get_visa(
-        self, trip: Trip, flight: Booking, hotel: Booking, car: Booking
-    ) -> Result[Visa, NoVisa]:
+    def get_visa(self, trip: Trip, stay: Stay, car: Booking) -> Result[Visa, NoVisa]:
         """Show the bookings to the consulate."""
         if trip.traveller in self.refused:
             return Failure(NoVisa())
@@ -127,10 +127,11 @@ class Agency:
 
 def booking(agency: Agency) -> Saga[Trip, Visa, SoldOut | NoVisa, TooLateToCancel]:
     """Book everything or nothing."""
+    flight = Step(agency.book_flight, agency.cancel)
+    hotel = Step(agency.book_hotel, agency.cancel)
     return (
         (
-            Step(agency.book_flight, agency.cancel).keep()
-            >> stage(agency.book_hotel, agency.cancel)
+            (flight & hotel).keep()
             >> stage(agency.rent_car, agency.cancel, settle=agency.drop_car)
             >> stage(agency.get_visa, pivot=True)
         )
@@ -175,7 +176,7 @@ def main() -> None:
         Agency(refused=frozenset({"Ada"})),
         Agency(full=frozenset({"car"}), strict=frozenset({"hotel"})),
     ):
-        print(travel(agency, trip), agency.booked)
+        print(travel(agency, trip), sorted(agency.booked))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ not enough on ann {'ann': 30, 'bob': 70}
 eve is closed, the money is back {'ann': 30, 'bob': 70}
 """,
     "travel.py": """\
-Ada goes to Turin ['flight', 'hotel', 'car']
+Ada goes to Turin ['car', 'flight', 'hotel']
 Ada stays: no hotel left []
 Ada stays: no answer about the car []
 Ada stays: no visa []
-Ada stays and pays: no car left, then (CompensationFailed(step='book_hotel', \
+Ada stays and pays: no car left, then (CompensationFailed(step='branch[1]/book_hotel', \
 reason=TooLateToCancel(what='hotel')),) ['hotel']
 """,
 }

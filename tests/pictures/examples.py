@@ -44,7 +44,7 @@ def examples() -> Iterator[tuple[str, Picture]]:
     transfers = bank.transferring(bank.Bank({"ann": 30, "bob": 70}))
     orders, ordered = place_order()
     yield "travel", draw(trips)
-    yield "travel-run", draw(trips, run(trips, trip).log)
+    yield "travel-run", draw(trips, simulate(trips, trip).log)
     yield "bank", draw(transfers)
     yield "bank-run", draw(transfers, run(transfers, bank.ORDERS[2]).log)
     yield "place_order", draw(orders)
