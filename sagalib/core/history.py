@@ -9,7 +9,7 @@ are one function, applied at different times.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Final, NamedTuple, Never, TypeAlias, cast, final
+from typing import Any, Final, NamedTuple, Never, TypeAlias, cast, final
 
 import attrs
 from attrs import frozen
@@ -349,8 +349,6 @@ class History:
     """What has come on the course of the saga."""
     calling: object
     """What was ahead when the latest call on the course began: it goes on while that is so."""
-    until: ClassVar[None] = None
-    """No deadline of a scope stands around a call on the course."""
     thread: int | None
     """The only thread on which the call in progress may be asked about, if there is one."""
     has_left_course: bool
@@ -383,6 +381,11 @@ class History:
         if self._start is None:
             self._start = begin(self.saga, self.value, self.run_id, stop=self.stop)
         return self._start
+
+    @property
+    def until(self) -> int | None:
+        """No deadline of a scope stands around a call on the course."""
+        return None
 
     def in_progress(self) -> tuple[Machine | None, int]:
         """Give the machine that asks for the call in progress on the course, and when that began.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -310,7 +310,7 @@ def test_defect_04_a_second_interrupt_of_a_compensation_is_its_failure(
 
 
 @contextmanager
-def unshielded() -> Iterator[None]:
+def unshielded() -> Generator[None]:
     """Plant: the way back goes on in the task of the run."""
     with (
         planted("sagalib.drivers.aio", "shielded", unwinding_here),

@@ -26,7 +26,7 @@ from sagalib import (
 from sagalib.core.events import LateReply, StepCompensated, StepOk
 from sagalib.core.machine import begin, evolve
 from sagalib.core.messages import Woke
-from sagalib.core.state import Machine, call_of
+from sagalib.core.state import Machine, State, call_of
 from tests.defects.colours import ASYNC, SYNC, AnySaga, pass_on, refuse
 from tests.errors.test_building import anything, message_of
 
@@ -185,27 +185,27 @@ def test_a_late_reply_may_stand_before_any_call_and_at_the_end() -> None:
 # ------------------------------------------------------------------ replies
 
 
-def executing() -> Machine:
+def executing() -> State:
     """Give a machine that asks for an execute."""
     return begin(A >> Step(refuse, name="no", retries=Retry(1, wait=1)), "x", "run")
 
 
-def ended() -> Machine:
+def ended() -> State:
     """Give a machine that has ended."""
     return evolve(begin(B, "x", "run"), Success("x"))
 
 
-def pausing() -> Machine:
+def pausing() -> State:
     """Give a machine in the pause before a second attempt."""
     return evolve(evolve(executing(), Success("x")), Failure("no"))
 
 
-def compensating() -> Machine:
+def compensating() -> State:
     """Give a machine that asks for a compensation."""
     return evolve(evolve(pausing(), Woke()), Failure("no"))
 
 
-def resting() -> Machine:
+def resting() -> State:
     """Give a machine in the pause before a second attempt of a compensation."""
     a = Step(pass_on, pass_on, compensation_retries=Retry(1, wait=1))
     return evolve(evolve(evolve(begin(a >> NO, "x", "run"), Success("x")), Failure(1)), Failure(2))

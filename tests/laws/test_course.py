@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from returns.result import Success
 
@@ -20,7 +22,7 @@ def test_the_machine_asks_for_the_steps_of_the_course_one_after_the_other(case: 
     assert case.saga.instructions[: len(word)] == word
     assert (len(case.saga.instructions) == len(word)) == is_whole
     assert 0 <= back <= len(word)
-    machine = begin(case.saga, case.value, "run")
+    machine: Any = begin(case.saga, case.value, "run")
     for pc, instruction in enumerate(word):
         if is_step(instruction):
             assert (pc, instruction.execute) == (machine.pc, machine.function)

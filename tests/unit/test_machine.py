@@ -86,7 +86,9 @@ class Run:
 
     def machine(self) -> Machine:
         """Give the machine after the replies."""
-        return reduce(evolve, self.replies, begin(self.saga, "x", "run", stop=self.stop))
+        start: Any = begin(self.saga, "x", "run", stop=self.stop)
+        after: Machine = reduce(evolve, self.replies, start)
+        return after
 
 
 def machine(saga: AnySaga, *state: Any, **book: Any) -> Machine:
@@ -106,7 +108,7 @@ def machine(saga: AnySaga, *state: Any, **book: Any) -> Machine:
 def cell(*parts: Any) -> Cell:
     """Give a cell whose place is that of its machine."""
     there: Any = None
-    return Cell(*parts, there, 0)
+    return Cell(*parts, place=there, turn=0)
 
 
 def placed(cells: Cell | None, place: Place) -> Cell | None:
