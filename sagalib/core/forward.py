@@ -277,7 +277,7 @@ def stopping(book: Book, place: Place) -> Failed | None:
     while forks is not None and book.interrupted and not stops:
         fork, forks = forks
         stops = fork in book.interrupted
-    return Failed(CANCELLED, False, None, None, False, stopped=True) if stops else None
+    return Failed(CANCELLED, False, None, None, stopped=True) if stops else None
 
 
 def _too_late(book: Book, place: Place, scope: Scoped, cells: Cell | None) -> Failed | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from sagalib.core.forward import stopping
 from sagalib.core.instructions import Alternative, Nested, Recovery, Retrying
 from sagalib.core.outcomes import CompensationFailed, Irreversible, Raised
 from sagalib.core.policy import Retry
@@ -143,7 +144,8 @@ def beside(error: Exception, circumstance: str) -> Raised:
 
 def _of_catchable(handler: Handler) -> Handler:
     def handle(book: Book, frame: Scoped, cells: Cell | None, failed: Failed) -> Machine:
-        if not failed.catchable or failed.due is not None or book.cancels or book.halted:
+        passing = not failed.catchable or failed.stopped or failed.due is not None or book.halted
+        if passing or stopping(book, frame.place) is not None:
             return passes(book, frame, cells, failed)
         return handler(book, frame, cells, failed)
 

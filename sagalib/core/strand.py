@@ -169,7 +169,9 @@ def _attempt_failed(machine: Machine, reason: object, returned: bool, tried: Exe
             reason, returned = answer, False
     failed = Failed(reason, returned, None, None, not is_cut)
     if stop is not None:  # no scope inside of a deadline that has passed goes on either
-        failed = failed._replace(due=stop.due, stopped=is_cut and stop.stopped)
+        stopped = is_cut and stop.stopped
+        catchable = stopped or not is_cut
+        failed = failed._replace(due=stop.due, stopped=stopped, catchable=catchable)
     return _step_failed(machine, failed, tried)
 
 
