@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from typing_extensions import TypeVar, override
 
-from sagalib.core.forward import stopping
 from sagalib.core.history import History, Known, conclude
 from sagalib.core.messages import SUCCESS, Unknown, late
 from sagalib.core.outcomes import Outcome, TimedOut
@@ -212,7 +211,8 @@ class AsyncRun(Branches):
                 self.returned = function(machine.value)
             else:
                 try:
-                    self.returned, self.reply = await self.in_thread(machine, seconds, reason)
+                    in_thread = self.in_thread(machine, seconds, reason, self.interrupts)
+                    self.returned, self.reply = await in_thread
                 finally:
                     self.let_go()
         except Exception as error:
@@ -231,9 +231,12 @@ class AsyncRun(Branches):
         return within_time(watchdog, seconds, began, called, task, reason)
 
     async def in_thread(
-        self, strand: Machine, seconds: float, reason: Any
+        self, strand: Machine, seconds: float, reason: Any, cancelled: list[BaseException]
     ) -> tuple[object, object]:
-        """Make the call of a plain function, and walk away from it at its deadline."""
+        """Make the call of a plain function, and walk away from it at its deadline.
+
+        A cancellation that comes when the call has just answered is added to ``cancelled``.
+        """
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[None] = loop.create_future()
 
@@ -251,10 +254,10 @@ class AsyncRun(Branches):
         timer = self.clock.call_at(self.now() + int(seconds * SECOND_NS), wake)
         try:
             await answered
-        except asyncio.CancelledError as cancelled:
+        except asyncio.CancelledError as interrupt:
             if call.give_up():
                 raise
-            self.interrupts.append(cancelled)
+            cancelled.append(interrupt)
         finally:
             timer.cancel()
         walked_away = call.give_up()
@@ -280,16 +283,21 @@ class AsyncRun(Branches):
     def begin_flight(self, flight: Flight) -> None:
         """Make a call in a task of its own."""
         self.announce(flight)
-        CURRENT.set(flight.in_hand)
-        flight.call = asyncio.create_task(self.perform(flight))
+        if flight.call is None:
+            CURRENT.set(flight.in_hand)
+            flight.call = asyncio.create_task(self.perform(flight))
+            CURRENT.set(None)
         self.backlog.pop(flight.at, None)
-        CURRENT.set(None)
 
     async def perform(self, flight: Flight) -> None:
         """Make the call of a branch, on the terms of its step."""
         strand, began, until = flight.strand, flight.began or 0, flight.until
         seconds = None if until is None else (until - began) / SECOND_NS
         returned, reply = NOTHING, NOTHING
+        cancelled: list[BaseException] = []
+        if flight.is_made:
+            return  # an interrupt came when its task had just been created: that one makes the call
+        flight.is_made = True
         try:
             function = cast("Callable[[Any], Any]", strand.function)
             if step_of(strand).is_async:
@@ -298,20 +306,24 @@ class AsyncRun(Branches):
             elif seconds is None or not _is_hard(strand.timeout):
                 returned = function(strand.value)
             else:
-                returned, reply = await self.in_thread(strand, seconds, flight.reason)
+                in_thread = self.in_thread(strand, seconds, flight.reason, cancelled)
+                returned, reply = await in_thread
         except Exception as error:
             reply = Unknown(raised(error))
         except GeneratorExit:
             raise
         except BaseException as interrupt:
             reply = CUT
-            if not flight.is_cut:
-                self.interrupts.append(interrupt)
+            cancelled.append(interrupt)
+        if flight.is_cut or not isinstance(strand.progress, Executing):
+            # What cancels its task alone is not the caller's.
+            cancelled = [one for one in cancelled if not isinstance(one, asyncio.CancelledError)]
+        self.interrupts += cancelled
         flight.ended = self.now()
         self.land(flight, returned, reply)
         self.landed.append(flight)
         self.arrived()
-        del strand, flight, returned, reply  # as at the end of a run
+        del strand, flight, returned, reply, cancelled  # as at the end of a run
 
     def arrived(self) -> None:
         """Wake the run."""
@@ -320,18 +332,13 @@ class AsyncRun(Branches):
 
     def cut_stopped(self) -> None:
         """Cut the calls of branches that are to stop; each is awaited all the same."""
-        book = self.state.book
-        if not (book.cancels or book.interrupted or book.halted):
-            return
         for flight in self.flights.values():
-            if flight.call is None or flight.is_cut:
-                continue
-            if not isinstance(flight.strand.progress, Executing):
-                continue
-            stop = stopping(book, flight.strand.place)
-            if stop is not None and stop.due is None:
+            if flight.call is not None and not flight.is_cut and self.is_to_stop(flight):
                 flight.is_cut = True
                 flight.call.cancel()
+                if not flight.is_made:  # its task has not begun, and will not
+                    flight.reply = CUT
+                    self.landed.append(flight)
 
     async def landing(self) -> None:
         """Wait until a call is over, or the time of a pause or a deadline is."""
@@ -341,6 +348,8 @@ class AsyncRun(Branches):
         try:
             if not self.landed:
                 await self.arrival
+        except asyncio.CancelledError as cancelled:
+            self.interrupts.append(cancelled)  # however often: each call of a branch is awaited
         finally:
             self.arrival = None
             if timer is not None:

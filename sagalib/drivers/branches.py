@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from sagalib.core.forward import stopping
 from sagalib.core.history import begun, reply_of, taken_in
-from sagalib.core.messages import BEGUN
+from sagalib.core.messages import BEGUN, Expired
 from sagalib.core.outcomes import TimedOut
 from sagalib.core.policy import SECOND_NS
-from sagalib.core.state import Ended, Forked, Joining, Machine, strand_at, strands_of
-from sagalib.drivers.calls import NOTHING, WOKE, CallInHand
-from sagalib.drivers.turns import Turns
+from sagalib.core.state import Ended, Executing, Forked, Joining, Machine, strand_at, strands_of
+from sagalib.drivers.calls import CUT, NOTHING, WOKE, CallInHand
+from sagalib.drivers.turns import MOST_STUMBLES, Turns
 
 __all__ = ["Branches", "Flight"]
 
@@ -43,9 +44,12 @@ class Flight:
         "ended",
         "in_hand",
         "is_cut",
+        "is_made",
         "reason",
         "reply",
+        "returned",
         "strand",
+        "tries",
         "until",
     )
 
@@ -60,7 +64,15 @@ class Flight:
         self.call: Any = None
         self.in_hand: CallInHand | None = None
         self.is_cut: bool = False
+        self.is_made: bool = False
+        self.tries: int = 0
         self.reply: Any = NOTHING
+        self.returned: Any = NOTHING
+
+    def is_over(self) -> None:
+        """Forget what came of it: what its call raised holds the frames that hold this."""
+        self.call = None
+        self.reply = self.returned = NOTHING
 
 
 class Branches(Turns):
@@ -84,6 +96,7 @@ class Branches(Turns):
     @override
     def catch_up(self) -> None:
         """Remember which strands have changed."""
+        self.notice_begun()
         trace = self.past.trace
         if trace is not None and trace.after is not self.state:
             after = trace.after
@@ -97,18 +110,27 @@ class Branches(Turns):
             strand = strand_at(self.state, at)
             known = flights.get(at)
             if known is not None and known.strand is not strand:
-                del flights[at]  # stopped in a pause
-                self.backlog.pop(at, None)
+                self.backlog.pop(at, None)  # stopped in a pause, or before it had begun
+                del flights[at]
             if at not in flights and strand is not None and not isinstance(strand.progress, _RESTS):
                 flights[at] = self.backlog[at] = Flight(at, strand)
         self.changed.clear()
         return list(self.backlog.values())
 
     def begins(self, flight: Flight) -> None:
-        """Note that a flight has begun."""
-        self.backlog.pop(flight.at, None)
+        """Note that a flight has begun; last of all that this takes."""
         if flight.until is not None:
             heappush(self.times, (flight.until, next(_order), flight))
+        self.backlog.pop(flight.at, None)
+
+    def is_to_stop(self, flight: Flight) -> bool:
+        """Tell whether the call of a flight may not go on, or begin: a deadline does not say so."""
+        book = self.state.book
+        if not (book.cancels or book.interrupted or book.halted):
+            return False
+        stop = stopping(book, flight.strand.place)
+        forward = isinstance(flight.strand.progress, Executing)
+        return forward and stop is not None and stop.due is None
 
     def notice_begun(self) -> None:
         """Take from the trace when the call that was announced last has begun."""
@@ -120,10 +142,9 @@ class Branches(Turns):
 
     def announce(self, flight: Flight) -> int:
         """Note that a call begins; give the time."""
-        self.notice_begun()
+        self.catch_up()
         if flight.began is None:
             self.past.trace = begun(self.state, flight.at, self.now(), self.past.trace)
-            self.notice_begun()
         self.catch_up()
         began = flight.began or 0
         seconds, flight.reason = self.bound(flight.strand, began)
@@ -133,12 +154,13 @@ class Branches(Turns):
 
     def next_time(self) -> int | None:
         """Give the time of the next pause, call or deadline that will be over, if there is one."""
-        times, now = self.times, self.now()
+        times = self.times
         while times and self.flights.get(times[0][2].at) is not times[0][2]:
             heappop(times)
         known = [times[0][0]] if times else []
-        expired = self.state.book.expired
-        known += [time for due, time in self.until.items() if due not in expired and time > now]
+        if self.state.book.entered:
+            for strand in strands_of(self.state).values():
+                known += [until for until, _ in self.deadlines(strand)]
         return min(known, default=None)
 
     def over(self) -> Iterator[Flight]:
@@ -183,17 +205,27 @@ class Branches(Turns):
                 if flight.in_hand is not None:
                     flight.in_hand.is_over()
                 if strand_at(self.state, flight.at) is flight.strand:
-                    ended = flight.ended or self.now()
+                    ended = flight.ended = flight.ended or self.now()
+                    if (due := self.passed(ended)) is not None:
+                        self.tell(Expired(due.number))
+                        self.catch_up()
+                        continue
+                    flight.tries += 1
+                    if flight.tries > MOST_STUMBLES + 1 and flight.began is not None:
+                        flight.reply = CUT
                     self.past.trace = taken_in(
                         self.state, flight.reply, flight.began, ended, self.past.trace, flight.at
                     )
                     self.catch_up()
                 self.flights.pop(flight.at, None)
+            flight.is_over()
             self.landed.popleft()
 
     def close(self) -> None:
         """Forget the run."""
         super().close()
+        for flight in self.flights.values():
+            flight.is_over()
         self.flights.clear()
         self.backlog.clear()
         self.landed.clear()

@@ -13,14 +13,12 @@ from sagalib.core.history import conclude
 from sagalib.core.messages import Refused, Reply, Unknown
 from sagalib.core.outcomes import Outcome, Raised, TimedOut
 from sagalib.core.policy import SECOND_NS, Soft, Timeout
-from sagalib.core.state import Forked, Machine, call_of, path_of, step_of
+from sagalib.core.state import Executing, Forked, Machine, call_of, path_of, step_of
 from sagalib.drivers.branches import Branches, Flight
 from sagalib.drivers.calls import CURRENT, CUT, NOTHING, WOKE, CallInHand, raised
 from sagalib.drivers.threads import Inbox, ThreadCall, refused
 
 __all__ = ["MAX_THREADS", "SyncRun"]
-
-_HERE: Final = object()
 
 MAX_THREADS: Final = 32
 """How many calls of one run are made at once, each on a thread of its own."""
@@ -102,68 +100,78 @@ class SyncRun(Branches):
         """Begin what branches ask for, wait until something has come back, and take that in."""
         self.arrival = self.arrival or threading.Event()
         waiting = self.waiting()
-        if len(waiting) == len(self.flights) == 1 and self.is_for_this_thread(waiting[0]):
-            self.call_here(waiting[0])
-            waiting = []
+        is_alone = len(waiting) == len(self.flights) == 1
         for flight in waiting:
             if flight.strand.function is None:
                 flight.until = self.end_of_pause(flight.strand)
                 self.begins(flight)
-            elif len(self.flights) - len(self.backlog) < MAX_THREADS:
+            elif flight.is_made or (is_alone and _is_for_this_thread(flight)):
+                self.call_here(flight)
+            elif self.has_place():
                 self.begin_flight(flight)
         self.end_flights()
         if not self.landed:
             self.await_landing(self.arrival)
         self.take_in_landed()
 
-    def is_for_this_thread(self, flight: Flight) -> bool:
-        """Tell a call from which nobody walks away, while nothing else goes on."""
-        strand = flight.strand
-        return not (strand.function is None or _is_hard(strand.timeout) or step_of(strand).is_async)
-
     def call_here(self, flight: Flight) -> None:
         """Make a call on the caller's thread, as if there were no branches."""
-        self.announce(flight)
-        strand, flight.until = flight.strand, None
-        flight.in_hand = in_hand = CallInHand(
-            strand, flight.began or 0, get_ident(), self.scope_until(strand)
-        )
-        flight.call = _HERE
-        self.begins(flight)
-        returned, reply = NOTHING, CUT
-        CURRENT.set(in_hand)
-        try:
+        if not flight.is_made:
+            self.announce(flight)
+            strand, flight.until = flight.strand, None
+            flight.in_hand = in_hand = CallInHand(
+                strand, flight.began or 0, get_ident(), self.scope_until(strand)
+            )
             function = cast("Callable[[Any], Any]", strand.function)
-            returned, reply = function(strand.value), NOTHING
-        except Exception as error:
-            reply = Unknown(raised(error))
-        finally:
-            flight.ended = self.now()
-            self.land(flight, returned, reply)
-            self.landed.append(flight)
-            CURRENT.set(None)
+            flight.is_made = True
+            CURRENT.set(in_hand)
+            try:
+                flight.returned = function(strand.value)
+            except Exception as error:
+                flight.reply = Unknown(raised(error))
+        CURRENT.set(None)
+        flight.ended = flight.ended or self.now()
+        if flight.reply is NOTHING:
+            # If an interrupt came before it returned, nothing is known of it.
+            self.land(flight, flight.returned, CUT if flight.returned is NOTHING else NOTHING)
+        self.landed.append(flight)
+        self.begins(flight)
+
+    def has_place(self) -> bool:
+        """Tell whether one more call may be made now; a pause takes no place."""
+        if len(self.flights) - len(self.backlog) < MAX_THREADS:
+            return True
+        return sum(flight.call is not None for flight in self.flights.values()) < MAX_THREADS
 
     def begin_flight(self, flight: Flight) -> None:
-        """Make a call on a thread of its own."""
-        strand = flight.strand
-        self.announce(flight)
-        if not _is_hard(strand.timeout):
-            flight.until = None  # nobody walks away from it
-        self.inbox = self.inbox or Inbox()
-        call = ThreadCall(call_of(strand, None), self.inbox, lambda: self.arrive(flight))
-        refusal: Reply | None = None
-        if step_of(strand).is_async:
-            refusal = _refused_async(strand)
-        elif _is_hard(strand.timeout):
-            refusal = refused()
-        CURRENT.set(flight.in_hand)
-        flight.call = call
-        self.begins(flight)
-        refusal = refusal or call.start(strand.function, strand.value)
-        CURRENT.set(None)
+        """Make a call on a thread of its own, or note why it is not made."""
+        refusal: object = None
+        if flight.call is None:
+            refusal = self.launch(flight)
+        elif flight.reply is NOTHING and flight.call.withdraw():
+            refusal = CUT  # an interrupt came while it began
         if refusal is not None:
             flight.reply = refusal
             self.landed.append(flight)
+        self.begins(flight)
+
+    def launch(self, flight: Flight) -> Reply | None:
+        """Begin the thread of a call; give the reply to one that is not begun."""
+        strand = flight.strand
+        self.announce(flight)
+        if step_of(strand).is_async:
+            return _refused_async(strand)
+        if not _is_hard(strand.timeout):
+            flight.until = None  # nobody walks away from it
+        elif (refusal := refused()) is not None:
+            return refusal
+        self.inbox = self.inbox or Inbox()
+        call = ThreadCall(call_of(strand, None), self.inbox, lambda: self.arrive(flight))
+        CURRENT.set(flight.in_hand)
+        flight.call = call
+        refusal = call.start(strand.function, strand.value)
+        CURRENT.set(None)
+        return refusal
 
     def arrive(self, flight: Flight) -> None:
         """Note, on the thread of a call, that it is over."""
@@ -188,17 +196,36 @@ class SyncRun(Branches):
         self.end_flights()
 
     def end_flights(self) -> None:
-        """Let the pauses land that are over, and walk away from the calls whose time is up."""
+        """Let the pauses land that are over, and walk away from the calls whose time is up.
+
+        Once the run is cancelled, from all calls that can be walked away from.
+        """
         for flight in self.over():
             self.land_pause(flight)
-            if flight.began is not None and flight.call.give_up():
-                flight.reply = Unknown(cast("TimedOut", flight.reason))
-                flight.ended = self.now()
-                self.landed.append(flight)
+            if flight.call is not None:
+                self.walk_away(flight, Unknown(cast("TimedOut", flight.reason)))
+        if self.state.book.cancels:
+            for flight in self.flights.values():
+                forward = isinstance(flight.strand.progress, Executing)
+                if flight.call is not None and flight.until is not None and forward:
+                    self.walk_away(flight, CUT)
+
+    def walk_away(self, flight: Flight, reply: Unknown) -> None:
+        """Answer for a call, unless it has answered itself."""
+        if flight.reply is NOTHING and flight.call.give_up():
+            flight.reply = reply
+            flight.ended = self.now()
+            self.landed.append(flight)
 
 
 def _is_hard(timeout: Timeout) -> bool:
     return timeout is not None and not isinstance(timeout, Soft)
+
+
+def _is_for_this_thread(flight: Flight) -> bool:
+    """Tell a call from which nobody walks away, and that has no thread yet."""
+    strand = flight.strand
+    return not (flight.call or _is_hard(strand.timeout) or step_of(strand).is_async)
 
 
 def _refused_async(strand: Machine) -> Refused:

@@ -73,12 +73,14 @@ class ThreadCall:
     """One call in a daemon thread of its own, with the caller's context."""
 
     __slots__ = (
+        "_answered",
+        "_begun",
         "_call",
+        "_given_up",
         "_inbox",
         "_interrupt",
         "_lock",
         "_on_done",
-        "_over",
         "_reply",
         "_returned",
         "done",
@@ -90,7 +92,9 @@ class ThreadCall:
         self._inbox = inbox
         self._on_done = on_done
         self._lock = threading.Lock()
-        self._over = False
+        self._begun = False
+        self._answered = False
+        self._given_up = False
         self._interrupt: BaseException | None = None
         self._reply: object = NOTHING
         self._returned: object = NOTHING
@@ -112,6 +116,10 @@ class ThreadCall:
         return None
 
     def _work(self, function: Callable[[Any], object], argument: object) -> None:
+        with self._lock:
+            if self._given_up:
+                return  # withdrawn before it had begun
+            self._begun = True
         returned, reply = NOTHING, NOTHING
         interrupted: BaseException | None = None
         try:
@@ -122,16 +130,16 @@ class ThreadCall:
             reply, interrupted = CUT, interrupt
         said = type(returned).__name__ if reply is NOTHING else repr(reply.reason)
         with self._lock:
-            in_time = not self._over
-            self._over = True
+            in_time = not self._given_up
             if in_time:
+                self._answered = True
                 self._returned, self._reply, self._interrupt = returned, reply, interrupted
         del returned, reply, interrupted  # the frame of a call that raised holds this one
+        _abandoned.discard(self)
         if in_time:
             self.done.set()
             self._on_done()
             return
-        _abandoned.discard(self)
         call = self._call
         self._inbox.put(
             LateReply(call.run_id, call.path, call.step, call.attempt, call.direction, said)
@@ -150,13 +158,22 @@ class ThreadCall:
         return answer
 
     def give_up(self) -> bool:
-        """Walk away, unless the call has answered; tell whether it has not."""
+        """Walk away, unless the call has answered; tell whether it has not, as often as asked."""
         with self._lock:
-            if self._over:
-                return False
-            self._over = True
-            _abandoned.add(self)
-            return True
+            if not (self._answered or self._given_up):
+                _abandoned.add(self)
+                self._given_up = True
+            return self._given_up
+
+    def withdraw(self) -> bool:
+        """Take back a call that has not begun; tell whether it has not, as often as asked.
+
+        If its thread begins yet, it calls nothing.
+        """
+        with self._lock:
+            if not self._begun:
+                self._given_up = True
+            return not self._begun
 
 
 def refused() -> Reply | None:

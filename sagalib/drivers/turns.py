@@ -107,7 +107,7 @@ class Turns:
                 late_reply = self.inbox.replies.popleft()
                 state = self.state
                 self.past.trace = Entry(state, late_reply, None, self.now(), state, trace)
-            elif self.began is None and (due := self.passed(self.now)) is not None:
+            elif self.began is None and (due := self.passed()) is not None:
                 self.tell(Expired(due.number))
             else:
                 return isinstance(self.state, Forked) or not isinstance(self.state.progress, Ended)
@@ -135,12 +135,15 @@ class Turns:
 
     # -- deadlines of scopes -------------------------------------------------------------------
 
-    def passed(self, now: Callable[[], int]) -> Due | None:
-        """Give a deadline around what is asked for that has passed, and has not been told yet."""
+    def passed(self, at: int | None = None) -> Due | None:
+        """Give a deadline around what is asked for that has passed, and has not been told yet.
+
+        By now, or ``at`` a time.
+        """
         book = self.state.book
         if not book.entered:
             return None
-        time = now()
+        time = self.now() if at is None else at
         for strand in strands_of(self.state).values():
             for until, due in self.deadlines(strand):
                 if until <= time:
@@ -228,18 +231,20 @@ class Turns:
         What a call returned, or what is known of it, or the end of a pause.
         """
         machine, reply, began = self.machine, self.reply, self.began
+        if began is None:
+            self.ended = None  # that of the call before the pause
+        ended = self.ended = self.ended or self.now()
+        if began is not None and self.in_hand is not None:
+            self.in_hand.is_over()
+        if (due := self.passed(ended)) is not None:
+            self.tell(Expired(due.number, in_flight=began is not None))
+            return
         if began is not None:
-            ended = self.ended = self.ended or self.now()
-            if self.in_hand is not None:
-                self.in_hand.is_over()
-            if (due := self.passed(lambda: ended)) is not None:
-                self.tell(Expired(due.number, in_flight=True))
-                return
             if reply is NOTHING:
                 reply = reply_of(machine, self.returned, began, ended)
             if self.tries > MOST_STUMBLES:
                 reply = CUT
-        self.past.trace = taken_in(machine, reply, began, self.ended, self.past.trace)
+        self.past.trace = taken_in(machine, reply, began, ended, self.past.trace)
 
     def note(self, interrupt: BaseException) -> None:
         """Remember what interrupted a turn; let it through if no turn comes to its end any more."""
