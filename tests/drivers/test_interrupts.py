@@ -218,6 +218,7 @@ def interrupted_at(
     *,
     first: BaseException | None = None,
     observe: bool = False,
+    clock: Callable[[BaseException | None], VirtualClock] = PatientClock,
 ) -> Attempt:
     """Run a scenario and raise KeyboardInterrupt at the line, or the instruction, of this number.
 
@@ -227,6 +228,7 @@ def interrupted_at(
         scenario: what to run.
         first: what interrupts the first pause before that.
         observe: whether somebody listens to the events.
+        clock: makes the clock.
     """
     attempt = Attempt(World(), KeyboardInterrupt())
     saga = scenario(attempt.world)
@@ -252,9 +254,7 @@ def interrupted_at(
     observers: list[Callable[[Event], object]] = [str] if observe else []
     trace_with(tracer)
     try:
-        attempt.returned = run(
-            saga, run_id="interrupted", clock=PatientClock(first), observers=observers
-        )
+        attempt.returned = run(saga, run_id="interrupted", clock=clock(first), observers=observers)
     except KeyboardInterrupt as interrupt:
         sys.settrace(before)
         attempt.raised = interrupt
@@ -302,9 +302,9 @@ def check_aftermath() -> None:
     join_calls()
 
 
-def usually(scenario: Callable[[World], Part]) -> Attempt:
+def usually(scenario: Callable[[World], Part], **how: Any) -> Attempt:
     """Run a scenario without an interrupt."""
-    attempt = interrupted_at(0, "line", scenario)
+    attempt = interrupted_at(0, "line", scenario, **how)
     assert attempt.returned is not None
     return attempt
 
