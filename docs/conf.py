@@ -88,8 +88,16 @@ def docstring_of_alias(
             lines[:] = documented["", alias]
 
 
+def one_signature(_app: Sphinx) -> None:
+    """Show one signature of what has one for each number of branches."""
+    parallel = ModuleAnalyzer.for_module("sagalib.core.parallel")
+    parallel.analyze()
+    parallel.overloads.clear()
+
+
 def setup(app: Sphinx) -> None:
     """Connect the hooks."""
+    app.connect("builder-inited", one_signature)
     app.connect("autodoc-process-signature", readable_signature)
     # After napoleon, which would take what stands before a colon for a type.
     app.connect("autodoc-process-docstring", docstring_of_alias, priority=600)

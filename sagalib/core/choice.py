@@ -21,6 +21,7 @@ from sagalib.core.saga import (
     Saga,
     Sync,
     arrow,
+    checked,
     in_a_row,
     word,
 )
@@ -55,7 +56,7 @@ class When(Generic[A_contra, B_co, E_co, F_co, M_co]):
         Raises:
             InvalidSaga: not a saga.
         """
-        return _choose(self.predicate, self.saga, _checked("otherwise", saga))
+        return _choose(self.predicate, self.saga, checked(saga, "otherwise"))
 
 
 def when(predicate: Callable[[A], bool], saga: Saga[A, B, E, F, M], /) -> When[A, B, E, F, M]:
@@ -74,15 +75,8 @@ def when(predicate: Callable[[A], bool], saga: Saga[A, B, E, F, M], /) -> When[A
             "write when(lambda order: order.total > 0, charge).otherwise(identity())"
         )
         raise InvalidSaga(msg)
-    return When(predicate, _checked("when", saga))
-
-
-def _checked(what: str, saga: Saga[A, B, E, F, M]) -> Saga[A, B, E, F, M]:
-    given: Any = saga
-    if not isinstance(given, Saga):
-        msg = f"{what} takes a saga, got {shown(given)}: write {what}(..., Step(function))"
-        raise InvalidSaga(msg)
-    return saga
+    checked(saga, "when")
+    return When(predicate, saga)
 
 
 def _choose(predicate: Any, saga: Any, other: Any) -> Saga[Any, Any, Any, Any, Any]:
@@ -164,4 +158,4 @@ def _case(cls: object, saga: Any) -> tuple[type, Saga[Any, Any, Any, Any, Any]]:
     if not isinstance(cls, type):
         msg = f"on takes a class, got {shown(cls)}: write on(Card, charge).on(Cash, take)"
         raise InvalidSaga(msg)
-    return cls, _checked("on", saga)
+    return cls, checked(saga, "on")

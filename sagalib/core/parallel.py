@@ -561,8 +561,14 @@ def _check(limit: object, on_failure: object) -> None:
     if limit is not None and not (
         isinstance(limit, int) and not isinstance(limit, bool) and limit > 0
     ):
-        msg = f"limit must be a whole number, 1 or more, or None; got {shown(limit)}"
+        msg = (
+            f"limit must be a whole number, 1 or more, or None; got {shown(limit)}. "
+            "Write limit=None for all at once"
+        )
         raise InvalidOption(msg)
     if on_failure not in ("await", "interrupt"):
-        msg = f'on_failure must be "await" or "interrupt", got {shown(on_failure)}'
+        msg = (
+            f'on_failure must be "await" or "interrupt"; got {shown(on_failure)}. '
+            'Write on_failure="await" to let the others end'
+        )
         raise InvalidOption(msg)

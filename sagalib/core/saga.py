@@ -54,6 +54,7 @@ __all__ = [
     "arrow",
     "branch_of",
     "chain",
+    "checked",
     "fail",
     "fork",
     "identity",
@@ -195,6 +196,10 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
             fork((self, other), "&"),
         )
 
+    def __rand__(self, other: Never, /) -> Never:
+        """Refuse ``function & saga``."""
+        raise InvalidSaga(_not_a_saga(other, "&"))
+
     def __or__(
         self, other: Saga[A_contra, C, E2, F2, M2], /
     ) -> Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]:
@@ -203,7 +208,11 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         Raises:
             InvalidSaga: ``other`` is not a saga.
         """
-        return self.or_else(other)
+        return cast("Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]", _either(self, other, "|"))
+
+    def __ror__(self, other: Never, /) -> Never:
+        """Refuse ``function | saga``."""
+        raise InvalidSaga(_not_a_saga(other, "|"))
 
     def or_else(
         self, other: Saga[A_contra, C, E2, F2, M2], /
@@ -217,10 +226,8 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         Raises:
             InvalidSaga: ``other`` is not a saga.
         """
-        second = _checked(other, "|")
         return cast(
-            "Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]",
-            _concatenate(_scope(self, Alternative(), second.length), second),
+            "Saga[A_contra, B_co | C, E2, F_co | F2, M_co | M2]", _either(self, other, "or_else")
         )
 
     def recover(
@@ -301,6 +308,13 @@ class Saga(Generic[A_contra, B_co, E_co, F_co, M_co]):
         scope = Nested(check_name(name))
         if compensate is None:
             return _scope(self, scope)
+        function = compensate
+        if not callable(function):
+            msg = (
+                f"nested takes a function to compensate, got {type(function).__qualname__}: "
+                "write nested(name, refund)"
+            )
+            raise InvalidSaga(msg)
         from sagalib.core.steps import compensating  # noqa: PLC0415 - steps are sagas
 
         promise: Any = compensating(compensate, name=name).instructions[0]
@@ -501,14 +515,23 @@ def _write_out(saga: Composite[Any, Any, Any, Any, Any]) -> tuple[Instruction, .
 _IDENTITY: Saga[Any, Any, Any, Any, Any] = Composite(())
 
 
-def _not_a_saga(came: object, operator: str = ">>") -> str:
-    if inspect.iscoroutinefunction(came):
+def _not_a_saga(came: Any, operator: str = ">>") -> str:
+    given = came
+    if hasattr(came, "otherwise"):
+        hint = "end it with .otherwise(saga), or .otherwise(identity())"
+    elif operator == "par" and isinstance(came, Iterable):
+        hint = "write gather(sagas)"
+    elif inspect.iscoroutinefunction(came):
         hint = "wrap it: AsyncStep(f)"
     elif callable(came):
         hint = "wrap it: Step(f), or arrow(f) for a pure function"
     else:
         hint = "write Step(function), a saga, or identity()"
-    return f"expected a saga on each side of {operator}, got {type(came).__qualname__}: {hint}"
+    is_named = operator.isidentifier()
+    expected = (
+        f"{operator} takes sagas" if is_named else f"expected a saga on each side of {operator}"
+    )
+    return f"{expected}, got {type(given).__qualname__}: {hint}"
 
 
 def _check_function(function: object, what: str) -> None:
@@ -534,11 +557,23 @@ def _concatenate(
     return Composite(left, second)
 
 
-def _checked(given: Any, operator: str) -> Saga[Any, Any, Any, Any, Any]:
+def checked(given: Any, operator: str) -> Saga[Any, Any, Any, Any, Any]:
+    """Give what must be a saga.
+
+    Raises:
+        InvalidSaga: it is none.
+    """
     saga: Saga[Any, Any, Any, Any, Any] = given
     if not isinstance(given, Saga):
         raise InvalidSaga(_not_a_saga(given, operator))
     return saga
+
+
+def _either(
+    first: Saga[Any, Any, Any, Any, Any], other: object, operator: str
+) -> Saga[Any, Any, Any, Any, Any]:
+    second = checked(other, operator)
+    return _concatenate(_scope(first, Alternative(), second.length), second)
 
 
 def _scope(
@@ -559,11 +594,11 @@ def fork(
     Raises:
         InvalidSaga: one is not a saga, or has a pivot.
     """
-    checked = [branch_of(branch, operator) for branch in branches]
-    sizes = tuple(branch.length + 1 for branch in checked)
+    bodies = [branch_of(branch, operator) for branch in branches]
+    sizes = tuple(body.length + 1 for body in bodies)
     parts: list[Saga[Any, Any, Any, Any, Any]] = [word(Fork(sizes, limit, interrupts))]
-    for branch in checked:
-        parts += (branch, JOIN)
+    for body in bodies:
+        parts += (body, JOIN)
     return in_a_row(*parts)
 
 
@@ -573,7 +608,7 @@ def branch_of(given: object, operator: str) -> Saga[Any, Any, Any, Any, Any]:
     Raises:
         InvalidSaga: it is not a saga, or has a pivot.
     """
-    saga = _checked(given, operator)
+    saga = checked(given, operator)
     if saga.has_pivot:
         msg = (
             f"{operator} takes sagas without a pivot, and {saga!r} has one: what its siblings have "
