@@ -219,9 +219,13 @@ class Layout:
                 drawn[place] = len(nodes)
                 nodes.append(node)
         edges = [
-            Edge(drawn.get(edge.source, edge.source), drawn.get(edge.target, edge.target), *more)
+            Edge(
+                drawn.get(edge.source, edge.source),
+                drawn.get(edge.target, edge.target),
+                edge.way,
+                edge.label,
+            )
             for edge in self._edges
-            for more in ((edge.way, edge.label),)
         ]
         return nodes, edges
 
@@ -395,7 +399,8 @@ class Layout:
 
     def _lead_what_is_owed(self) -> None:
         """Lead from the compensations that are owed at the end, after which nothing fails."""
-        waiting, self._exits = [self._top], {}
+        waiting = [self._top]
+        self._exits = {}
         while waiting:
             place = waiting.pop()
             if place not in self._junctions:

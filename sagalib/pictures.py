@@ -322,10 +322,9 @@ def _nested(
         if number is not None:
             yield level, what, number
         if what == "begin":
-            after: list[tuple[int, Literal["node", "begin", "end"], int | None]] = [
-                (level + 1, "node", place) for place in inside.get(number, ())
-            ]
-            after += [(level + 1, "begin", box) for box in held.get(number, ())]
+            after: list[tuple[int, Literal["node", "begin", "end"], int | None]] = []
+            after.extend((level + 1, "node", place) for place in inside.get(number, ()))
+            after.extend((level + 1, "begin", box) for box in held.get(number, ()))
             if number is not None:
                 after.append((level, "end", number))
             waiting += reversed(after)
