@@ -185,9 +185,16 @@ def _leave(made: Leave, here: Here) -> Here | Machine:
         return fail(book, stop._replace(context=value), scope, cells)
     around = scope.place
     if made.step is not None:
-        k = _answers(book, around, pc)
-        cells = Cell(pc, value, _COMPENSATE, k, False, scope.floor, around, book.turn)
+        k, below = _answers(book, around, pc), _seal(cells, scope.floor) or scope.floor
+        cells = Cell(pc, value, _COMPENSATE, k, False, below, around, book.turn)
     return book, around, pc + 1 + made.skip, value, scope.below, cells
+
+
+def _seal(cells: Cell | None, floor: Cell | None) -> Cell | None:
+    """Give the newest pivot that has completed above ``floor``, if there is one."""
+    while cells is not floor and cells is not None and cells.direction is not None:
+        cells = cells.below
+    return None if cells is floor else cells
 
 
 def _fork(made: Fork | Each, here: Here) -> Machine:
@@ -285,11 +292,7 @@ def _too_late(book: Book, place: Place, scope: Scoped, cells: Cell | None) -> Fa
 
     Behind a pivot it is as with a late step that cannot be compensated: what is done is done.
     """
-    while cells is not scope.floor and cells is not None:
-        if cells.direction is None:
-            return None
-        cells = cells.below
-    return stopping(book, place)
+    return None if _seal(cells, scope.floor) is not None else stopping(book, place)
 
 
 def _misplaced(place: Place, pc: int, step: AnyStep) -> Failed | None:

@@ -161,7 +161,11 @@ def _evolve_one(forked: Forked, reply: Reply | Begun, at: int) -> State:
         raise IllegalReply(msg)
     book = forked.book._replace(turn=forked.book.turn + 1)
     after = moved(_answered(strand._replace(book=book), reply))
-    return _Spreading(after.book, forked.strands, forked.following).spread({at: after})
+    spreading = _Spreading(after.book, forked.strands, forked.following)
+    spreading.put(at, after)
+    if after.book.halted and not forked.book.halted:
+        spreading.stop()
+    return spreading.spread({})
 
 
 def _told(forked: Forked, reply: Cancel | Expired) -> State:
