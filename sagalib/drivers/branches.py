@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from sagalib.core.forward import stopping
 from sagalib.core.history import begun, reply_of, taken_in
-from sagalib.core.messages import BEGUN, Expired
+from sagalib.core.messages import BEGUN
 from sagalib.core.outcomes import TimedOut
 from sagalib.core.policy import SECOND_NS
 from sagalib.core.state import Ended, Executing, Forked, Joining, Machine, strand_at, strands_of
@@ -206,10 +206,6 @@ class Branches(Turns):
                     flight.in_hand.is_over()
                 if strand_at(self.state, flight.at) is flight.strand:
                     ended = flight.ended = flight.ended or self.now()
-                    if (due := self.passed(ended)) is not None:
-                        self.tell(Expired(due.number))
-                        self.catch_up()
-                        continue
                     flight.tries += 1
                     if flight.tries > MOST_STUMBLES + 1 and flight.began is not None:
                         flight.reply = CUT

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from returns.result import Result, Success
+from typing_extensions import override
 
 from sagalib import (
     Call,
@@ -19,11 +20,13 @@ from sagalib import (
     Fatal,
     Ok,
     Outcome,
+    Raised,
     Retry,
     Soft,
     Step,
     Supervisor,
     TimedOut,
+    arrow,
     current_call,
     each,
     gather,
@@ -33,7 +36,7 @@ from sagalib import (
     run,
 )
 from sagalib.drivers.sync_run import MAX_THREADS
-from tests.drivers.world import World, join_calls, kinds, no, no_way_back, plain
+from tests.drivers.world import World, coroutine, join_calls, kinds, no, no_way_back, plain
 from tests.support.time import VirtualClock
 
 
@@ -614,3 +617,153 @@ def test_overdue_names_the_calls_of_branches(gate: threading.Event) -> None:
         clock.advance(6.0)
         assert ("branch[0]/a",) == supervisor.status(run_id).overdue
         gate.set()
+
+
+# -- a call that does not begin --------------------------------------------------------------------
+
+
+BEGIN = threading.Thread.start
+
+
+def on_start(monkeypatch: pytest.MonkeyPatch, hook: Callable[[threading.Thread], object]) -> None:
+    """Let something happen when the thread of step `a` is to begin, instead of that."""
+
+    class Thread(threading.Thread):
+        @override
+        def start(self) -> None:
+            if self.name == "sagalib a":
+                hook(self)
+            else:
+                super().start()
+
+    monkeypatch.setattr("sagalib.drivers.threads.threading.Thread", Thread)
+
+
+def test_a_branch_for_which_there_is_no_thread_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its call was not begun, so it is not in doubt; siblings end, and are undone."""
+
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    world = World()
+    saga = par(plain(world, "a", settle=True), plain(world, "b"))
+    on_start(monkeypatch, no_more)
+    outcome = run(saga)
+    reason = Raised("RuntimeError", "can't start new thread")
+    assert Compensated(reason, "branch[0]/a") == outcome
+    assert [("undo", "b")] == world.back
+    assert same_again(saga, outcome)
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_ctrl_c_while_the_thread_of_a_call_begins(
+    monkeypatch: pytest.MonkeyPatch, *, begins: bool
+) -> None:
+    """If the call has begun its answer is awaited; if not it never does, and is in doubt."""
+    world = World()
+    threads: list[threading.Thread] = []
+    begun = threading.Event()
+
+    def press(thread: threading.Thread) -> None:
+        threads.append(thread)
+        if begins:
+            BEGIN(thread)
+            assert begun.wait(60)
+        raise KeyboardInterrupt
+
+    saga = plain(world, "first") >> par(
+        plain(world, "a", during=begun.set, settle=True), plain(world, "b")
+    )
+    on_start(monkeypatch, press)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run(saga)
+    outcome = outcome_of(raised.value)
+    assert isinstance(outcome, Compensated)
+    assert Cancelled() == outcome.reason
+    if begins:
+        assert [("undo", "a"), ("undo", "first")] == world.back
+    else:
+        assert [("settle", "a"), ("undo", "first")] == world.back
+        BEGIN(threads[0])  # as the system may, later
+        threads[0].join(60)
+    assert (["first", "a"] if begins else ["first"]) == world.begun
+    assert same_again(saga, outcome)
+
+
+def test_a_call_with_a_hard_timeout_is_refused_when_too_many_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was not begun; a branch without such a timeout is."""
+    world = World()
+    monkeypatch.setattr("sagalib.drivers.threads.MAX_ABANDONED", 0)
+    saga = par(plain(world, "a", timeout=5.0, settle=True), plain(world, "b"))
+    outcome = run(saga)
+    assert isinstance(outcome, Compensated)
+    assert Raised("TooManyAbandonedCalls", _message(outcome)) == outcome.reason
+    assert () == outcome.in_doubt
+    assert ["b"] == world.begun
+    assert [("undo", "b")] == world.back
+
+
+def _message(outcome: Any) -> str:
+    return str(outcome.reason.message)
+
+
+def test_an_async_step_that_bind_brings_into_a_branch_is_refused() -> None:
+    """Its branch fails before it is called, and says what to write instead."""
+    world = World()
+    brings: Any = arrow(lambda _: None).bind(lambda _: coroutine(world, "c"))
+    outcome = run(par(brings, plain(world, "b")))
+    assert isinstance(outcome, Compensated)
+    assert "WrongColour" == outcome.reason.kind
+    assert ["b"] == world.begun
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_policy_that_always_presses_ctrl_c_does_not_keep_a_run(*, alone: bool) -> None:
+    """What a compensation in a branch answered is given up after some interrupts; the rest runs."""
+    world = World()
+    pressed: list[KeyboardInterrupt] = []
+
+    def press(_: object) -> bool:
+        pressed.append(KeyboardInterrupt())
+        raise pressed[-1]
+
+    stuck = plain(
+        world,
+        "a",
+        back=(no_way_back("stuck"),) * 9,
+        compensation_retries=Retry(5, only=press),
+    )
+    scope = (stuck >> plain(world, "no", answers=(no("no"),))) | plain(world, "other")
+    others = [] if alone else [plain(world, "b")]
+    saga = plain(world, "first") >> gather([scope, *others])
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run(saga)
+    assert pressed[0] is raised.value
+    outcome = outcome_of(raised.value)
+    assert isinstance(outcome, Fatal)
+    assert ["branch[0]/a"] == [failure.step for failure in outcome.failures]
+    assert ("undo", "first") in world.back
+
+
+def test_ctrl_c_in_the_only_call_of_the_branches() -> None:
+    """A call that is made on the caller's thread is in doubt, and not made again."""
+    world = World()
+    interrupt = KeyboardInterrupt()
+
+    def press() -> None:
+        raise interrupt
+
+    saga = plain(world, "first") >> par(
+        plain(world, "a") >> plain(world, "b", during=press), plain(world, "c"), limit=1
+    )
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run(saga)
+    assert interrupt is raised.value
+    outcome = outcome_of(interrupt)
+    assert outcome is not None
+    assert Compensated(Cancelled(), "branch[0]/b", in_doubt=("branch[0]/b",)) == outcome
+    assert ["first", "a", "b"] == world.begun
+    assert [("undo", "a"), ("undo", "first")] == world.back
+    assert same_again(saga, outcome)
