@@ -404,8 +404,8 @@ def test_a_plan_is_data() -> None:
         "direction": "execute",
         "how": "late",
         "calls": [
-            {"path": "b", "direction": "compensate", "attempts": 1, "seconds": None},
-            {"path": "a", "direction": "compensate", "attempts": 1, "seconds": 1.0},
+            {"path": "b", "direction": "compensate", "attempts": 1, "repeats": 1, "seconds": None},
+            {"path": "a", "direction": "compensate", "attempts": 1, "repeats": 1, "seconds": 1.0},
         ],
         "ends": "compensated",
         "pivot": None,
@@ -413,8 +413,12 @@ def test_a_plan_is_data() -> None:
         "forward_seconds": None,
         "back_seconds": None,
         "seconds": None,
+        "given": [],
     } in data["failures"]
-    assert ["name", "completes", "seconds", "unbounded", "forward", "failures", "lints"] == [*data]
+    assert [
+        *("name", "completes", "seconds", "unbounded"),
+        *("forward", "failures", "lints", "notes"),
+    ] == [*data]
     assert ["compensation-without-timeout"] == [lint["kind"] for lint in data["lints"]]
 
 
