@@ -253,14 +253,13 @@ def lints_of_scopes(saga: AnySaga, longest: Mapping[int, float]) -> Iterator[Lin
             continue
         inside = (path for path in paths[pc + 1 : pc + 1 + opening.size] if path is not None)
         path = next(inside, None)
-        need = (
-            "has no bound on its time" if seconds == math.inf else f"may need {shown_time(seconds)}"
-        )
+        bound = f"may need {shown_time(seconds)}"
+        need = "has no bound on its time" if seconds == math.inf else bound
         yield Lint(
             "deadline-too-short",
             path,
-            f"the deadline of {shown_time(allowed)} around {path!r} can pass: what is inside {need}. "
-            "Write shorter timeouts or fewer retries, or allow more time",
+            f"the deadline of {shown_time(allowed)} around {path!r} can pass: what is inside "
+            f"{need}. Write shorter timeouts or fewer retries, or allow more time",
         )
 
 

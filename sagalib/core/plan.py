@@ -143,7 +143,8 @@ def plan(saga: Saga[Any, Any, Any, Any, Any], *, deadline: float | None = None) 
         go on one after the other; all at once, the longest counts.
 
     Raises:
-        InvalidSaga: ``saga`` is not one, or has more than 1,000 ways through its choices and scopes.
+        InvalidSaga: ``saga`` is not one, or has more than 1,000 ways through its choices and
+            scopes.
         InvalidOption: ``deadline`` is not a number of seconds above 0.
     """
     came: Any = saga
@@ -179,8 +180,8 @@ def _notes(saga: AnySaga) -> Iterator[str]:
         )
     if Each in kinds:
         yield (
-            "the body of each is planned once, for one item: what is called for each of the others, "
-            "one after the other, has no bound on its time"
+            "the body of each is planned once, for one item: what is called for one after the "
+            "other has no bound on its time"
         )
     if Bind in kinds:
         yield "what bind brings is not planned: it is one call, with a compensation"

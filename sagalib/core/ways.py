@@ -50,6 +50,7 @@ from sagalib.core.state import (
     Scoped,
     State,
     direction_of,
+    oldest_first,
     path_of,
     step_of,
     strand_at,
@@ -63,8 +64,8 @@ __all__ = ["FailurePoint", "HowItFails", "PlannedCall", "Walked", "walk"]
 HowItFails: TypeAlias = Literal[
     "returned", "in_doubt", "late", "cancelled", "cut", "expired", "fail"
 ]
-"""``returned``: it returns a failure. ``in_doubt``: an attempt raises or times out; or is cut, where
-that makes no difference. ``late``: it succeeds after its timeout. ``cancelled``: the run is
+"""``returned``: it returns a failure. ``in_doubt``: an attempt raises or times out; or is cut,
+where that makes no difference. ``late``: it succeeds after its timeout. ``cancelled``: the run is
 cancelled before the call. ``cut``: it is cancelled during the call, which no scope catches.
 ``expired``: a deadline passes before or during the call. ``fail``: not a call, but ``fail(error)``
 in the saga."""
@@ -245,6 +246,42 @@ def _called_once(step: Any) -> AnyStep:
     return once
 
 
+def _owed_once(owing: Any) -> Instruction:
+    owed: Instruction = changed(owing, step=_called_once(owing.step))
+    return owed
+
+
+def _bare_scope(opening: Enter) -> Instruction:
+    match opening.scope:
+        case Retrying():
+            return Enter(Retrying(_ONCE), opening.size)
+        case Recovery():
+            return Enter(Recovery(_pass), opening.size)
+        case _:
+            return opening
+
+
+def _answer(_: Any) -> Any:
+    return _DONE
+
+
+_BROUGHT: Final = Step(_answer, _answer, name="bind", timeout=None)
+"""What stands for the saga that bind brings: a step of which nothing is known."""
+
+_BARE: Final[Mapping[type, Callable[[Any], Instruction]]] = {
+    Arrow: lambda it: it if isinstance(it.function, NoCase) else Arrow(_pass),
+    Guard: lambda _: Guard(_pass),
+    Merge: lambda _: Merge(_forget),
+    Promise: _owed_once,
+    Owed: _owed_once,
+    Leave: lambda it: it if it.step is None else _owed_once(it),
+    Enter: _bare_scope,
+    Each: lambda it: Fork((it.size,), it.limit, it.interrupts),
+    Bind: lambda _: _BROUGHT,
+}
+"""Kind of instruction -> the same without its functions."""
+
+
 class _Bare(Composite[Any, Any, Any, Any, Any]):
     """A saga with the paths of another."""
 
@@ -271,6 +308,17 @@ class _Now(NamedTuple):
     given: tuple[str, ...]
 
 
+class _Around(NamedTuple):
+    """A scope around a call: its strand and frame, and the branches that strand is in.
+
+    Those are pairs: what has forked, and which branch; innermost first.
+    """
+
+    number: int
+    frame: Scoped
+    branches: tuple[tuple[int, int], ...]
+
+
 class _Ways:
     """The ways through a word, which begins at ``start`` of a saga."""
 
@@ -284,6 +332,8 @@ class _Ways:
     ) -> None:
         self.word, self.paths, self.start, self.lost = word, paths, start, lost
         self.sides = _Sides()
+        self.chooses = any(isinstance(one, Choose) for one in word)
+        self.known: dict[tuple[int, Direction, int, bool], PlannedCall] = {}
         self.name = saga.name
         bare = tuple(self._without_functions(pc, one) for pc, one in enumerate(word))
         self.bare = _Bare.of(bare, saga.name, paths)
@@ -322,29 +372,11 @@ class _Ways:
 
     def _without_functions(self, pc: int, instruction: Instruction) -> Instruction:
         """Take out all that the machine calls: pure functions, predicates, what bind brings."""
-        match instruction:
-            case Arrow(function):
-                return instruction if isinstance(function, NoCase) else Arrow(_pass)
-            case Guard():
-                return Guard(_pass)
-            case Merge():
-                return Merge(_forget)
-            case Promise(step) | Owed(step=step):
-                return changed(instruction, step=_called_once(step))
-            case Leave(step=step) if step is not None:
-                return changed(instruction, step=_called_once(step))
-            case Choose(predicate, skip):
-                return Choose(self._side_of(predicate, pc + 1 + skip), skip)
-            case Enter(Retrying(), size):
-                return Enter(Retrying(_ONCE), size)
-            case Enter(Recovery(), size):
-                return Enter(Recovery(_pass), size)
-            case Each(size, limit, interrupts):
-                return Fork((size,), limit, interrupts)
-            case Bind():
-                return _BROUGHT
-            case _:
-                return _called_once(instruction) if is_step(instruction) else instruction
+        if isinstance(instruction, Choose):
+            skip = instruction.skip
+            return Choose(self._side_of(instruction.predicate, pc + 1 + skip), skip)
+        bare = _called_once if is_step(instruction) else _BARE.get(type(instruction))
+        return instruction if bare is None else bare(instruction)
 
     def _side_of(self, predicate: object, otherwise: int) -> Callable[[Any], object]:
         sides = self.sides
@@ -372,7 +404,9 @@ class _Ways:
                     break
                 call = self._call_of(now.state, at)
                 now = self._with_lost(now, at)
-                for how, replies, takes in _ways_to_fail(machine, at, _catches(now.state, at)):
+                for how, replies, takes in _ways_to_fail(
+                    machine, at, catches=_catches(now.state, at)
+                ):
                     self._fail(call, how, now, at, replies, call.seconds if takes else 0.0)
                 self.order.setdefault(machine.pc, _turn(machine))
                 if is_well:
@@ -411,11 +445,14 @@ class _Ways:
                 state = evolve(state, reply, at)
             return state
 
-        for state, chosen in self.sides.both(follow):
+        found = self.sides.both(follow) if self.chooses else [(follow(), ())]
+        for state, chosen in found:
             yield _Now(state, _clocks_of(state, clocks), now.counted, (*now.given, *chosen))
 
     def _with_lost(self, now: _Now, at: int) -> _Now:
         """Count the attempts that have failed before, of each retry that is entered."""
+        if not self.lost:
+            return now
         for number, frame in _scopes_around(now.state, at):
             pc = frame.pc + self.start
             if isinstance(frame.scope, Retrying) and frame.pc not in now.counted:
@@ -430,26 +467,36 @@ class _Ways:
     def _call_of(self, state: State, at: int) -> PlannedCall:
         machine = strands_of(state)[at]
         direction = direction_of(machine)
-        asked: Any = self.word[machine.pc]
-        path = path_of(machine)
         repeats = 1
         for _, frame in _scopes_around(state, at):
             around: Any = self.word[frame.pc]
             if isinstance(frame.scope, Retrying):
                 repeats *= around.scope.policy.times + 1
+        executes = direction is Direction.EXECUTE
+        many = "[]" in path_of(machine) and not (executes and self._all_at_once(state, at))
+        key = (machine.pc, direction, repeats, many)
+        call = self.known.get(key)
+        if call is None:
+            call = self.known[key] = self._new_call(machine, direction, repeats, many=many)
+        return call
+
+    def _new_call(
+        self, machine: Machine, direction: Direction, repeats: int, *, many: bool
+    ) -> PlannedCall:
+        asked: Any = self.word[machine.pc]
+        path = path_of(machine)
         if isinstance(asked, Bind):
             return PlannedCall(path, direction.value, 1, math.inf, repeats)
         step: AnyStep = asked if asked.is_step else asked.step
-        executes = direction is Direction.EXECUTE
         retry, timeout = (
             (step.retries, step.timeout)
-            if executes
+            if direction is Direction.EXECUTE
             else (step.compensation_retries, step.compensation_timeout)
         )
         seconds = _most_seconds(retry, timeout, is_async=step.is_async)
-        if "[]" in path and not (executes and self._all_at_once(state, at)):
-            seconds = math.inf
-        return PlannedCall(path, direction.value, retry.times + 1, seconds, repeats)
+        return PlannedCall(
+            path, direction.value, retry.times + 1, math.inf if many else seconds, repeats
+        )
 
     def _all_at_once(self, state: State, at: int) -> bool:
         """Tell whether all items around begin at once."""
@@ -474,11 +521,7 @@ class _Ways:
         seconds: float,
     ) -> None:
         reached = now.clocks[at] + seconds
-        around = [
-            (number, frame)
-            for number, frame in _scopes_around(now.state, at)
-            if isinstance(frame.scope, _CATCHING)
-        ]
+        around = _catching_around(now.state, at)
         for after in self._answered(now, at, replies, seconds):
             clocks = after.clocks
             if "[]" in call.path:  # there may be any number of other items
@@ -492,15 +535,11 @@ class _Ways:
         now: _Now,
         at: int,
         reached: float,
-        around: Sequence[tuple[int, Scoped]] | None = None,
+        around: Sequence[_Around] | None = None,
     ) -> None:
         """Follow a failure to the end, on both sides of each choice that comes."""
         if around is None:
-            around = [
-                (number, frame)
-                for number, frame in _scopes_around(now.state, at)
-                if isinstance(frame.scope, _CATCHING)
-            ]
+            around = _catching_around(now.state, at)
         waiting: list[tuple[_Now, tuple[PlannedCall, ...], bool]] = [(now, (), False)]
         while waiting:
             now, calls, is_caught = waiting.pop()
@@ -520,12 +559,10 @@ class _Ways:
                     waiting.append((other, tuple(listed), is_caught))
             self._note(failing, how, now, tuple(listed), reached)
 
-    def _catch(self, now: _Now, around: Sequence[tuple[int, Scoped]]) -> _Now | None:
+    def _catch(self, now: _Now, around: Sequence[_Around]) -> _Now | None:
         """Give the state if a scope has just caught the failure, and begin a walk there."""
-        frame = next(
-            (frame for number, frame in reversed(around) if _has_left(now.state, number, frame)),
-            None,
-        )
+        left = (scope.frame for scope in reversed(around) if _has_left(now.state, scope))
+        frame = next(left, None)
         if frame is None:
             return None
         first = next(
@@ -591,14 +628,6 @@ def _seconds_of_point(point: FailurePoint) -> float:
     return point.seconds
 
 
-def _answer(_: Any) -> Any:
-    return _DONE
-
-
-_BROUGHT: Final = Step(_answer, _answer, name="bind", timeout=None)
-"""What stands for the saga that bind brings: a step of which nothing is known."""
-
-
 def _asking(state: State) -> int | None:
     """Give the first strand that asks for a call."""
     return next((at for at, one in strands_of(state).items() if one.function is not None), None)
@@ -633,6 +662,8 @@ def _goes_back(machine: Machine) -> bool:
 def _scopes_around(state: State, at: int) -> list[tuple[int, Scoped]]:
     """Give the scopes around a strand, innermost first, with the numbers of their strands."""
     found: list[tuple[int, Scoped]] = []
+    if isinstance(state, Machine) and state.frames is None:
+        return found
     around: int | None = at
     while around is not None:
         strand = strand_at(state, around)
@@ -645,36 +676,75 @@ def _scopes_around(state: State, at: int) -> list[tuple[int, Scoped]]:
     return found
 
 
+def _catching_around(state: State, at: int) -> list[_Around]:
+    return [
+        _Around(number, frame, tuple(_branches_around(state, number)))
+        for number, frame in _scopes_around(state, at)
+        if isinstance(frame.scope, _CATCHING)
+    ]
+
+
+def _branches_around(state: State, number: int) -> Iterator[tuple[int, int]]:
+    branch = _branch_of(strand_at(state, number))
+    while branch is not None:
+        yield branch.parent, branch.index
+        branch = _branch_of(strand_at(state, branch.parent))
+
+
 def _catches(state: State, at: int) -> bool:
     return any(
         isinstance(frame.scope, (*_CATCHING, Retrying)) for _, frame in _scopes_around(state, at)
     )
 
 
-def _has_left(state: State, number: int, frame: Scoped) -> bool:
-    """Tell whether a strand goes on after a scope which has failed."""
-    strand = strand_at(state, number)
+def _has_left(state: State, scope: _Around) -> bool:
+    """Tell whether what is after a scope goes on, or has ended well: the scope has caught it."""
+    strand = strand_at(state, scope.number)
     if strand is None:
-        return False
-    progress = strand.progress
-    if isinstance(progress, Compensating) or (
-        isinstance(progress, Ended) and progress.failed is not None
-    ):
+        return _has_ended_well(state, scope.branches)
+    if _has_turned(strand):
         return False
     frames: Any = strand.frames
     while frames is not None:
-        if isinstance(frames, Scoped) and frames.pc == frame.pc:
+        if isinstance(frames, Scoped) and frames.pc == scope.frame.pc:
             return False
         frames = frames.below
     return True
 
 
-def _parent_of(strand: Machine | None) -> int | None:
-    """Give the strand of which one is a branch."""
+def _has_turned(strand: Machine) -> bool:
+    progress = strand.progress
+    return isinstance(progress, Compensating) or (
+        isinstance(progress, Ended) and progress.failed is not None
+    )
+
+
+def _has_ended_well(state: State, branches: Iterable[tuple[int, int]]) -> bool:
+    """Tell how a branch has ended that is no more; ``branches`` are those around, innermost first.
+
+    Where they have joined, all have ended well, or what has forked has turned back.
+    """
+    for parent, index in branches:
+        strand = strand_at(state, parent)
+        if strand is not None and isinstance(strand.progress, Joining):
+            ended = dict(oldest_first(strand.progress.ended))
+            return not _has_turned(ended[index])
+        if strand is not None:
+            return not _has_turned(strand)
+    return False
+
+
+def _branch_of(strand: Machine | None) -> Branch | None:
+    """Tell which branch of which strand one is."""
     frames: Any = None if strand is None else strand.frames
     while frames is not None and not isinstance(frames, Branch):
         frames = frames.below
-    return None if frames is None else frames.parent
+    return frames
+
+
+def _parent_of(strand: Machine | None) -> int | None:
+    branch = _branch_of(strand)
+    return None if branch is None else branch.parent
 
 
 def _clocks_of(state: State, clocks: Mapping[int, float]) -> dict[int, float]:
@@ -703,7 +773,7 @@ def _shape(state: State) -> tuple[Any, ...]:
 
 
 def _ways_to_fail(
-    machine: Machine, at: int, catches: bool
+    machine: Machine, at: int, *, catches: bool
 ) -> Iterator[tuple[HowItFails, tuple[Reply, ...], bool]]:
     """Give how a call can fail, with the replies, and whether it has taken its time then."""
     yield "returned", (Failure(None),), True
@@ -721,7 +791,7 @@ def _ways_to_fail(
     while deadlines is not None:
         due, deadlines = deadlines
         yield "expired", (Expired(due.number),), False
-        yield "expired", (Expired(due.number, True, frozenset({at})), _DOUBT), True
+        yield "expired", (Expired(due.number, in_flight=True, calls=frozenset({at})), _DOUBT), True
 
 
 def _can_be_late(timeout: Timeout, *, is_async: bool) -> bool:
