@@ -46,7 +46,7 @@ nitpick_ignore_regex = [
     (r"py:class", r"sagalib\.core\.(course\.Course|functions\.Catching|outcomes\.Past)"),
     (r"py:class", r"sagalib\.core\.(history\.History|state\.Machine)"),
     (r"py:class", r"sagalib\.core\.messages\.(Invoke|Sleep)"),
-    (r"py:class", r"sagalib\.pictures\.(Node|Edge)"),
+    (r"py:class", r"sagalib\.(layout|pictures)\.(Box|Edge|Node)"),
     (r"py:class", r"sagalib\.drivers\.clock\.Timer|Instruction|Matcher"),
 ]
 

@@ -322,12 +322,10 @@ def _nested(
         if number is not None:
             yield level, what, number
         if what == "begin":
-            after: list[tuple[int, Literal["node", "begin", "end"], int | None]] = []
-            after.extend((level + 1, "node", place) for place in inside.get(number, ()))
-            after.extend((level + 1, "begin", box) for box in held.get(number, ()))
             if number is not None:
-                after.append((level, "end", number))
-            waiting += reversed(after)
+                waiting.append((level, "end", number))
+            waiting += [(level + 1, "begin", box) for box in reversed(held.get(number, ()))]
+            waiting += [(level + 1, "node", place) for place in reversed(inside.get(number, ()))]
 
 
 _COLOURS: Final[Mapping[str, tuple[str, str]]] = {

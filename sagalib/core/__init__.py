@@ -29,7 +29,8 @@ clock, no dice, no threads, no input or output. Read it in this order, in one si
     walk          the way back, as long as all goes well
     replay        a stored log, interpreted again
     lints         advice about sagas
-    plan          what a saga would do, asked of the machine
+    ways          the ways through a saga, walked with the machine
+    plan          what a saga would do, made of them
     status        where a run stands, as a fold of the log
 
 The picture::

@@ -167,7 +167,10 @@ def walk(saga: AnySaga) -> Walked:
         inside = slice(pc + 1, pc + 1 + instruction.size)
         body = _Ways(saga, word[inside], paths[inside], pc + 1, lost).all()
         if isinstance(instruction.scope, Deadline):
-            times = (point.forward_seconds for point in body.points)
+            times = (
+                point.seconds if point.ends == "ok" else point.forward_seconds
+                for point in body.points
+            )
             longest[pc] = max(body.forward_seconds, *times, 0.0)
         else:
             lost[pc] = _lost_in_attempts(instruction.scope.policy, body.points)
@@ -176,11 +179,7 @@ def walk(saga: AnySaga) -> Walked:
 
 def _lost_in_attempts(policy: Retry, points: Iterable[FailurePoint]) -> float:
     """Give how long all attempts but the last take at most, with the pauses after them."""
-    failed = [
-        point.seconds
-        for point in points
-        if point.ends == "compensated" and point.how not in {"cancelled", "cut"}
-    ]
+    failed = [point.seconds for point in points if point.ends == "compensated"]
     again = min(policy.times, _MANY)
     return again * max(failed) + _longest_pauses(policy, again) if failed and again else 0.0
 
@@ -571,14 +570,9 @@ class _Ways:
         kind = "recover" if isinstance(frame.scope, Recovery) else "or_else"
         given = tuple(dict.fromkeys((*now.given, f"{kind} of {first}")))
         if _asking(now.state) is not None:
-            # What was in doubt before stays so, and is a matter of the failure that was caught.
-            book = now.state.book._replace(doubts=None)
-            key = (given, _shape(now.state))
-            known = self.caught.setdefault(
-                key, now._replace(state=now.state._replace(book=book), given=given)
-            )
+            known = self.caught.setdefault((given, _shape(now.state)), now._replace(given=given))
             late = {at: max(known.clocks[at], now.clocks[at]) for at in now.clocks}
-            self.caught[key] = known._replace(clocks=late)
+            self.caught[given, _shape(now.state)] = known._replace(clocks=late)
         return now
 
     def _note(

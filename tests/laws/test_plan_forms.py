@@ -81,6 +81,7 @@ class Side:
 # ------------------------------------------------------------------ terms
 
 TIMED: Final[dict[str, Any]] = {"timeout": 2.0, "compensation_timeout": 1.0}
+SOFT: Final[dict[str, Any]] = {"timeout": Soft(2.0), "compensation_timeout": 1.0}
 KINDS: Final = (
     *("bare", "undone", "undone", "settled", "retried", "pivot"),
     *("fail", "none", "row", "row", "when", "or_else", "or_else", "recover", "retry"),
@@ -91,9 +92,7 @@ KINDS: Final = (
 LEAVES: Final[Mapping[str, Callable[[str], AnySaga]]] = {
     "bare": lambda name: Step(execute, name=name, timeout=2.0),
     "undone": lambda name: Step(execute, undo, name=name, **TIMED),
-    "settled": lambda name: Step(
-        execute, undo, settle=undo, name=name, **{**TIMED, "timeout": Soft(2.0)}
-    ),
+    "settled": lambda name: Step(execute, undo, settle=undo, name=name, **SOFT),
     "retried": lambda name: Step(execute, undo, name=name, retries=1, **TIMED),
     "pivot": lambda name: Step(execute, name=name, timeout=2.0, pivot=True),
     "fail": fail,
@@ -193,9 +192,10 @@ def happening(point: Any) -> tuple[Any, ...]:
 
 def sides_of(saga: AnySaga) -> Iterator[dict[str, bool]]:
     """Give each way to choose."""
+    word: tuple[Any, ...] = saga.instructions
     names = [
         one.predicate.__name__
-        for one in saga.instructions
+        for one in word
         if isinstance(one, Choose) and isinstance(one.predicate, Side)
     ]
     for answers in product((True, False), repeat=len(names)):

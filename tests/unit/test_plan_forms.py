@@ -206,6 +206,10 @@ def test_a_branch_that_recovers_has_not_failed() -> None:
         ("compensate branch[1]/b compensate branch[0]/a", "compensated", ()),
         ("compensate branch[1]/b", "compensated", ("recover of branch[0]/a",)),
     ] == after(saga, "d")
+    assert [
+        ("compensate branch[0]/a", "compensated", ()),
+        ("", "compensated", ("recover of branch[0]/a",)),
+    ] == after(saga, "branch[1]/b")
 
 
 def test_the_body_of_each_is_planned_once_and_said_so() -> None:
@@ -326,6 +330,7 @@ def test_branches_are_awaited_before_the_way_back() -> None:
         (step("a", settle=undo).retry(1), []),
         ((A >> B).deadline(3.5), [("deadline-too-short", "a")]),
         ((A >> B).deadline(4.0), []),
+        ((A >> B).recover(rescue).deadline(4.5), [("deadline-too-short", "a")]),
         (identity().deadline(0), []),
         (
             AsyncStep(execute_async, name="x", timeout=None).deadline(1),
