@@ -12,6 +12,7 @@ from returns.result import Failure, Success
 
 from sagalib.core.choice import IsA, NoCase
 from sagalib.core.errors import InvalidSaga
+from sagalib.core.forward import CANCELLED
 from sagalib.core.functions import name_of
 from sagalib.core.instructions import (
     Alternative,
@@ -33,7 +34,7 @@ from sagalib.core.instructions import (
     is_step,
 )
 from sagalib.core.machine import begin, evolve
-from sagalib.core.messages import Cancel, Direction, Expired, Late, Reply, Unknown
+from sagalib.core.messages import BEGUN, Cancel, Direction, Expired, Late, Reply, Unknown
 from sagalib.core.outcomes import Irreversible, TimedOut
 from sagalib.core.owed import failures_of, in_doubt_of
 from sagalib.core.policy import Retry, Soft, Timeout, seconds_of
@@ -45,6 +46,7 @@ from sagalib.core.state import (
     Compensating,
     Ended,
     Executing,
+    Forked,
     Joining,
     Machine,
     Scoped,
@@ -57,7 +59,6 @@ from sagalib.core.state import (
     strands_of,
 )
 from sagalib.core.steps import AnyStep, Step
-from sagalib.core.strand import CANCELLED
 
 __all__ = ["FailurePoint", "HowItFails", "PlannedCall", "Walked", "walk"]
 
@@ -403,9 +404,7 @@ class _Ways:
                     break
                 call = self._call_of(now.state, at)
                 now = self._with_lost(now, at)
-                for how, replies, takes in _ways_to_fail(
-                    machine, at, catches=_catches(now.state, at)
-                ):
+                for how, replies, takes in _ways_to_fail(machine, catches=_catches(now.state, at)):
                     self._fail(call, how, now, at, replies, call.seconds if takes else 0.0)
                 self.order.setdefault(machine.pc, _turn(machine))
                 if is_well:
@@ -439,7 +438,10 @@ class _Ways:
             parent = _parent_of(strand_at(now.state, parent))
 
         def follow() -> State:
-            state = now.state
+            state, first = now.state, replies[0]
+            is_before = isinstance(first, (Cancel, Expired)) and not first.in_flight
+            if isinstance(state, Forked) and not is_before:
+                state = evolve(state, BEGUN, at)
             for reply in replies:
                 state = evolve(state, reply, at)
             return state
@@ -681,7 +683,7 @@ def _catching_around(state: State, at: int) -> list[_Around]:
 def _branches_around(state: State, number: int) -> Iterator[tuple[int, int]]:
     branch = _branch_of(strand_at(state, number))
     while branch is not None:
-        yield branch.parent, branch.index
+        yield branch.parent, branch.number
         branch = _branch_of(strand_at(state, branch.parent))
 
 
@@ -767,7 +769,7 @@ def _shape(state: State) -> tuple[Any, ...]:
 
 
 def _ways_to_fail(
-    machine: Machine, at: int, *, catches: bool
+    machine: Machine, *, catches: bool
 ) -> Iterator[tuple[HowItFails, tuple[Reply, ...], bool]]:
     """Give how a call can fail, with the replies, and whether it has taken its time then."""
     yield "returned", (Failure(None),), True
@@ -785,7 +787,7 @@ def _ways_to_fail(
     while deadlines is not None:
         due, deadlines = deadlines
         yield "expired", (Expired(due.number),), False
-        yield "expired", (Expired(due.number, in_flight=True, calls=frozenset({at})), _DOUBT), True
+        yield "expired", (Expired(due.number, in_flight=True), _DOUBT), True
 
 
 def _can_be_late(timeout: Timeout, *, is_async: bool) -> bool:
