@@ -111,6 +111,8 @@ def each(
 # Of `E1 | E2`, both Never, pyright 1.1.414 makes Unknown: so sagas that cannot fail have signatures
 # of their own, and sagas whose compensations cannot. What two of them take, the first takes.
 @overload
+def par(**settings: Unpack[BranchSettings]) -> Saga[object, tuple[()]]: ...
+@overload
 def par(
     a: Saga[A, B1, E1, F1, M1],
     /,

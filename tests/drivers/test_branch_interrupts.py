@@ -36,7 +36,8 @@ class ImpatientClock(VirtualClock):
             raise interrupt
         if not event.wait(0.005):
             self.advance(seconds)
-        return event.is_set()
+        is_set: bool = event.is_set()
+        return is_set
 
 
 def through(world: World) -> Any:

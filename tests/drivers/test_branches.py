@@ -715,6 +715,7 @@ def test_an_async_step_that_bind_brings_into_a_branch_is_refused() -> None:
     brings: Any = arrow(lambda _: None).bind(lambda _: coroutine(world, "c"))
     outcome = run(par(brings, plain(world, "b")))
     assert isinstance(outcome, Compensated)
+    assert isinstance(outcome.reason, Raised)
     assert "WrongColour" == outcome.reason.kind
     assert ["b"] == world.begun
 

@@ -108,7 +108,8 @@ def machine(saga: AnySaga, *state: Any, **book: Any) -> Machine:
 def cell(*parts: Any) -> Cell:
     """Give a cell whose place is that of its machine."""
     there: Any = None
-    return Cell(*parts, place=there, turn=0)
+    pc, value, direction, answers, in_doubt, below = parts
+    return Cell(pc, value, direction, answers, in_doubt, below, there, 0)
 
 
 def placed(cells: Cell | None, place: Place) -> Cell | None:
