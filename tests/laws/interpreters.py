@@ -177,11 +177,15 @@ class _Past:
         """Give what is left to be done."""
         return self.left
 
+    def others(self) -> tuple[object, ...]:
+        """Give the reasons of other branches: there are none."""
+        return ()
+
 
 def by_machine(case: Case, saga: AnySaga | None = None, run_id: str = RUN_ID) -> Seen:
     """Run a case by a loop of our own over the pure machine."""
     world = World(case.plan, scripted=True)
-    machine = begin(case.saga if saga is None else saga, case.value, run_id, stop=case.stop)
+    machine: Any = begin(case.saga if saga is None else saga, case.value, run_id, stop=case.stop)
     questions: list[Asked] = []
     pairs: set[tuple[type, type]] = set()
     log = list(opening(machine))
