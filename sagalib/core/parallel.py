@@ -298,7 +298,7 @@ def par(
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
-    A, tuple[B1, B2, B3, B4, B5, B6], E1 | E2 | E3 | E4 | E5 | E6, F1 | F2 | F3 | F4 | F5 | F6, M
+    A, tuple[B1, B2, B3, B4, B5, B6], E1 | E2 | E3 | E4 | E5 | E6, F1 | F2 | F3 | F4 | F5 | F6, M1
 ]: ...
 @overload
 def par(
@@ -380,7 +380,7 @@ def par(  # type: ignore[overload-overlap] # as above
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
-    A, tuple[B1, B2, B3, B4, B5, B6, B7, B8], E1 | E2 | E3 | E4 | E5 | E6 | E7 | E8, Never, M
+    A, tuple[B1, B2, B3, B4, B5, B6, B7, B8], E1 | E2 | E3 | E4 | E5 | E6 | E7 | E8, Never, M1
 ]: ...
 @overload
 def par(
@@ -395,7 +395,7 @@ def par(
     /,
     **settings: Unpack[BranchSettings],
 ) -> Saga[
-    A, tuple[B1, B2, B3, B4, B5, B6, B7, B8], Never, F1 | F2 | F3 | F4 | F5 | F6 | F7 | F8, M
+    A, tuple[B1, B2, B3, B4, B5, B6, B7, B8], Never, F1 | F2 | F3 | F4 | F5 | F6 | F7 | F8, M1
 ]: ...
 @overload
 def par(

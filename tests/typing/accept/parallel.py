@@ -45,13 +45,25 @@ assert_type(
     Saga[Order, tuple[str, Invoice, str, Reservation], OutOfStock, LedgerClosed],
 )
 assert_type(
-    par(*(notifying, notifying, notifying, notifying, notifying, notifying, notifying), notifying),
+    par(notifying, notifying, notifying, notifying, notifying, notifying, notifying, notifying),
     Saga[Order, tuple[str, str, str, str, str, str, str, str]],
 )
 assert_type(
     par(AsyncStep(reserve_async), notifying),
     Saga[Order, tuple[Reservation, str], OutOfStock, Never, Async],
 )
+
+# An async branch makes the whole async, however many there are.
+_later = AsyncStep(reserve_async)
+_two = par(_later, billing)
+_three = par(_later, billing, billing)
+_four = par(_later, billing, billing, billing)
+_five = par(_later, billing, billing, billing, billing)
+_six = par(_later, billing, billing, billing, billing, billing)
+_seven = par(_later, billing, billing, billing, billing, billing, billing)
+_eight = par(_later, billing, billing, billing, billing, billing, billing, billing)
+_modes: list[Saga[Order, object, OutOfStock, LedgerClosed, Async]]
+_modes = [_two, _three, _four, _five, _six, _seven, _eight]
 
 assert_type(gather([billing, billing]), Saga[Order, tuple[Invoice, ...], Never, LedgerClosed])
 assert_type(gather(notifying for _ in range(9)), Saga[Order, tuple[str, ...]])

@@ -45,6 +45,13 @@ no_limit = par(reserving, notifying, limit="all")  # type: ignore
 no_policy = par(reserving, notifying, on_failure="stop")  # type: ignore
 no_keyword = par(reserving, notifying, at_most=2)  # type: ignore
 
+# However many there are, a branch of every signature counts.
+later = AsyncStep(reserve_async)
+six_async = run(par(later, later, later, later, billing, later), Order(1))  # type: ignore
+seven_async = run(par(billing, later, later, later, later, later, later), Order(1))  # type: ignore
+eight_async = run(par(later, later, later, later, later, later, later, later), Order(1))  # type: ignore
+eight_both = run(par(later, later, later, billing, later, later, later, later), Order(1))  # type: ignore
+
 right_gather = run(gather([notifying, notifying], limit=1), Order(1))
 gather_of_one = gather(notifying)  # type: ignore
 gather_of_functions = gather([notify, notify])  # type: ignore
