@@ -84,7 +84,7 @@ PLANTS = [
 PASSING = {
     "composition.py": r"(= Step\(reserve\)|return accepted, saga)( >> |\.then\()",
     "modes.py": r"= run\(",
-    "parallel.py": r"= (reserving|paying|billing) & |g >> |= run\((notifying|par\(n|each\(A)",
+    "parallel.py": r"= (reserving|paying|billing) & |g >> |= run\((notifying|par\(|each\(A)",
     "pure_functions.py": r"step\.map\(|step >> ",
     "scopes.py": r"= (reserving|paying|Step\(notify\)) \| |\.or_else\(|= run\(",
 }
