@@ -1,0 +1,1 @@
+"""A model of the whole calculus, written from its rules, and what holds the library to it."""
