@@ -251,14 +251,15 @@ def _owed_once(owing: Any) -> Instruction:
     return owed
 
 
-def _bare_scope(opening: Enter) -> Instruction:
-    match opening.scope:
+def _bare_scope(opening: Any) -> Instruction:
+    entering: Enter = opening
+    match entering.scope:
         case Retrying():
-            return Enter(Retrying(_ONCE), opening.size)
+            return Enter(Retrying(_ONCE), entering.size)
         case Recovery():
-            return Enter(Recovery(_pass), opening.size)
+            return Enter(Recovery(_pass), entering.size)
         case _:
-            return opening
+            return entering
 
 
 def _answer(_: Any) -> Any:
@@ -375,7 +376,9 @@ class _Ways:
         if isinstance(instruction, Choose):
             skip = instruction.skip
             return Choose(self._side_of(instruction.predicate, pc + 1 + skip), skip)
-        bare = _called_once if is_step(instruction) else _BARE.get(type(instruction))
+        if is_step(instruction):
+            return _called_once(instruction)
+        bare: Callable[[Any], Instruction] | None = _BARE.get(type(instruction))
         return instruction if bare is None else bare(instruction)
 
     def _side_of(self, predicate: object, otherwise: int) -> Callable[[Any], object]:

@@ -12,9 +12,9 @@ from sagalib import (
     InvalidSaga,
     Retry,
     Step,
+    arrow,
     each,
     fail,
-    identity,
     on,
     par,
     plan,
@@ -77,6 +77,7 @@ A: Final[AnySaga] = step("a")
 B: Final[AnySaga] = step("b")
 C: Final[AnySaga] = step("c")
 D: Final[AnySaga] = bare("d")
+NOTHING: Final[AnySaga] = arrow(rescue)
 P: Final[AnySaga] = bare("p", pivot=True)
 
 
@@ -241,7 +242,7 @@ def test_what_bind_brings_is_one_call_and_said_so() -> None:
 
 def test_too_many_ways_are_refused() -> None:
     """Ways multiply; of more than 1,000 a plan says so, and gives no part of them for all."""
-    saga: AnySaga = identity()
+    saga = step("first")
     for number in range(12):
         saga = saga >> when(is_big, step(f"a{number}")).otherwise(step(f"b{number}"))
 
@@ -331,7 +332,7 @@ def test_branches_are_awaited_before_the_way_back() -> None:
         ((A >> B).deadline(3.5), [("deadline-too-short", "a")]),
         ((A >> B).deadline(4.0), []),
         ((A >> B).recover(rescue).deadline(4.5), [("deadline-too-short", "a")]),
-        (identity().deadline(0), []),
+        (NOTHING.deadline(0), []),
         (
             AsyncStep(execute_async, name="x", timeout=None).deadline(1),
             [("deadline-too-short", "x")],
