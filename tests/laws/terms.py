@@ -20,12 +20,18 @@ from sagalib import (
     catching,
     chain,
     compensating,
+    each,
     fail,
+    gather,
     identity,
     last,
+    on,
+    par,
     stage,
     star,
     step,
+    together,
+    when,
 )
 from sagalib.core.instructions import Owed, Promise
 from sagalib.core.saga import Composite
@@ -38,6 +44,9 @@ Wrapping: TypeAlias = Literal[
     "map", "contramap", "map_error", "keep", "keep_last", "keep_star", "named"
 ]
 Joining: TypeAlias = Literal["left", "right", "then", "chain"]
+Forking: TypeAlias = Literal["&", "par", "gather", "together"]
+Choosing: TypeAlias = Literal["when", "on"]
+Trying: TypeAlias = Literal["or_else", "|"]
 
 
 @frozen
@@ -98,7 +107,91 @@ class Left:
     run_id: str
 
 
-Term: TypeAlias = "StepTerm | Pure | Failing | Joined | Wrapped | Left"
+@frozen
+class Beside:
+    """Terms side by side; `together` takes stages."""
+
+    parts: tuple[Term, ...]
+    how: Forking = "par"
+    limit: int | None = None
+    interrupts: bool = False
+
+
+@frozen
+class PerItem:
+    """`each`, on so many items that are made of what comes."""
+
+    inner: Term
+    items: int = 2
+    limit: int | None = 1
+    interrupts: bool = False
+
+
+@frozen
+class Chosen:
+    """`when` with a predicate by its tag, or `on` for tuples and others."""
+
+    tag: str
+    inner: Term
+    other: Term
+    how: Choosing = "when"
+
+
+@frozen
+class Tried:
+    """`or_else`."""
+
+    inner: Term
+    other: Term
+    how: Trying = "or_else"
+
+
+@frozen
+class Recovered:
+    """`recover` with a pure function."""
+
+    tag: str
+    inner: Term
+
+
+@frozen
+class Again:
+    """`retry`."""
+
+    retries: int | Retry
+    inner: Term
+
+
+@frozen
+class Nest:
+    """`nested`, with or without a compensation of its own."""
+
+    name: str
+    inner: Term
+    compensated: bool = False
+
+
+@frozen
+class Brought:
+    """`bind` to `other`; or, by the tag, to a function that raises or gives no saga."""
+
+    inner: Term
+    other: Term
+    tag: str = "saga"
+
+
+@frozen
+class Within:
+    """`deadline`."""
+
+    seconds: float
+    inner: Term
+
+
+Term: TypeAlias = (
+    "StepTerm | Pure | Failing | Joined | Wrapped | Left | Beside | PerItem | Chosen | Tried"
+    " | Recovered | Again | Nest | Brought | Within"
+)
 
 
 @frozen
@@ -137,6 +230,44 @@ def as_none(_: object) -> None:
 
 
 @frozen
+class Items:
+    """Makes so many items of a value."""
+
+    count: int
+
+    def __call__(self, value: object) -> object:
+        """Give them."""
+        return tuple((value, number) for number in range(self.count))
+
+
+@frozen
+class Is:
+    """A predicate: `yes`, `no`, whether it gets a tuple, or `boom`."""
+
+    tag: str
+
+    def __call__(self, value: object) -> bool:
+        """Tell, or raise."""
+        if self.tag == "boom":
+            raise Boom("predicate")
+        return self.tag == "yes" or (self.tag == "tuple" and isinstance(value, tuple))
+
+
+@frozen
+class Bring:
+    """What `bind` takes."""
+
+    saga: AnySaga
+    tag: str = "saga"
+
+    def __call__(self, _: object) -> Any:
+        """Give the saga, raise, or give something else."""
+        if self.tag == "boom":
+            raise Boom("bind")
+        return self.saga if self.tag == "saga" else self.tag
+
+
+@frozen
 class Functions:
     """How functions are made: of a step from `(label, role, lifted)`, pure ones from a tag."""
 
@@ -144,6 +275,8 @@ class Functions:
     coroutine: Callable[[str, str, bool], Callable[..., Any]] = AsyncAct
     pure: Callable[[str], Callable[[Any], Any]] = Tag
     pure_two: Callable[[str], Callable[[Any, Any], Any]] = TagTwo
+    predicate: Callable[[str], Callable[[Any], bool]] = Is
+    bring: Callable[[AnySaga, str], Callable[[Any], AnySaga]] = Bring
 
 
 ACTS = Functions()
@@ -162,6 +295,35 @@ def build(term: Term, functions: Functions = ACTS) -> AnySaga:
             return _joined([build(part, functions) for part in parts], how)
         case Wrapped(kind, tag, inner):
             return _wrapped(kind, tag, build(inner, functions), functions)
+        case Beside():
+            return _beside(term, functions)
+        case PerItem(inner, items, limit, interrupts):
+            on_failure: Any = "interrupt" if interrupts else "await"
+            body = each(build(inner, functions), limit=limit, on_failure=on_failure)
+            return arrow(Items(items)) >> body  # type: ignore[no-any-return]
+        case Chosen(tag, inner, other, how):
+            first, second = build(inner, functions), build(other, functions)
+            chosen: Any = (
+                on(tuple, first).on(object, second)
+                if how == "on"
+                else when(functions.predicate(tag), first).otherwise(second)
+            )
+            return chosen  # type: ignore[no-any-return]
+        case Tried(inner, other, how):
+            first, second = build(inner, functions), build(other, functions)
+            return first | second if how == "|" else first.or_else(second)
+        case Recovered(tag, inner):
+            return build(inner, functions).recover(functions.pure(tag))
+        case Again(retries, inner):
+            return build(inner, functions).retry(retries)
+        case Nest(name, inner, compensated):
+            back = functions.plain(f"{name} step", "compensate", False) if compensated else None
+            return build(inner, functions).nested(name, back)  # type: ignore[arg-type]
+        case Brought(inner, other, tag):
+            bring = functions.bring(build(other, functions), tag)
+            return build(inner, functions).bind(bring)
+        case Within(seconds, inner):
+            return build(inner, functions).deadline(seconds)
         case Left(inner, plan, stop, run_id):
             # Interpreters build sagas.
             from tests.laws.interpreters import Case, by_machine
@@ -171,6 +333,19 @@ def build(term: Term, functions: Functions = ACTS) -> AnySaga:
             if isinstance(outcome, Ok):
                 return left >> outcome.compensation
             return left >> outcome.residual if isinstance(outcome, Fatal) else left
+
+
+def _beside(term: Beside, functions: Functions) -> AnySaga:
+    sagas: list[Any] = [build(part, functions) for part in term.parts]
+    if term.how == "&":
+        first, second = sagas
+        return first & second  # type: ignore[no-any-return]
+    make: Any = {"par": par, "together": together, "gather": gather}[term.how]
+    given = [sagas] if term.how == "gather" else sagas
+    forked: AnySaga = make(
+        *given, limit=term.limit, on_failure="interrupt" if term.interrupts else "await"
+    )
+    return arrow(as_context) >> forked if term.how == "together" else forked
 
 
 def _joined(sagas: list[AnySaga], how: Joining) -> AnySaga:
@@ -256,17 +431,39 @@ def _step(term: StepTerm, functions: Functions) -> AnySaga:
     return made  # type: ignore[no-any-return]
 
 
+def inside(term: Term) -> tuple[Term, ...]:
+    """Give the terms that a term is made of."""
+    given: Any = term
+    match term:
+        case Joined() | Beside():
+            return term.parts
+        case Chosen() | Tried() | Brought():
+            return (given.inner, given.other)
+        case StepTerm() | Pure() | Failing():
+            return ()
+        case _:
+            return (given.inner,)
+
+
+def with_inside(term: Term, parts: tuple[Term, ...]) -> Term:
+    """Give the term made of other terms."""
+    given: Any = term
+    match term:
+        case Joined() | Beside():
+            return evolve(term, parts=parts)
+        case Chosen() | Tried() | Brought():
+            return evolve(given, inner=parts[0], other=parts[1])  # type: ignore[no-any-return]
+        case StepTerm() | Pure() | Failing():
+            return term
+        case _:
+            return evolve(given, inner=parts[0])  # type: ignore[no-any-return]
+
+
 def changed(term: Term, change: Callable[[StepTerm], StepTerm]) -> Term:
     """Give the term with every step changed."""
-    match term:
-        case StepTerm():
-            return change(term)
-        case Joined(parts):
-            return evolve(term, parts=tuple(changed(part, change) for part in parts))
-        case Wrapped(inner=inner) | Left(inner=inner):
-            return evolve(term, inner=changed(inner, change))
-        case _:
-            return term
+    if isinstance(term, StepTerm):
+        return change(term)
+    return with_inside(term, tuple(changed(part, change) for part in inside(term)))
 
 
 def coloured(term: Term, *, is_async: bool) -> Term:
@@ -276,13 +473,7 @@ def coloured(term: Term, *, is_async: bool) -> Term:
 
 def parts_of(term: Term) -> list[Term]:
     """Give a term and all that is in it."""
-    match term:
-        case Joined(parts):
-            return [term, *(inner for part in parts for inner in parts_of(part))]
-        case Wrapped(inner=inner) | Left(inner=inner):
-            return [term, *parts_of(inner)]
-        case _:
-            return [term]
+    return [term, *(inner for part in inside(term) for inner in parts_of(part))]
 
 
 def steps_of(saga: AnySaga) -> list[tuple[str, str, Any]]:

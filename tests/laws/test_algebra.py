@@ -266,6 +266,8 @@ FORBIDDEN: Final = Functions(
     coroutine=lambda label, role, _: ForbiddenAsync(f"{label} {role}"),
     pure=Forbidden,
     pure_two=Forbidden,
+    predicate=Forbidden,
+    bring=lambda _, tag: Forbidden(tag),
 )
 
 
