@@ -282,7 +282,7 @@ class Functions:
 ACTS = Functions()
 
 
-def build(term: Term, functions: Functions = ACTS) -> AnySaga:
+def build(term: Term, functions: Functions = ACTS) -> AnySaga:  # noqa: PLR0912 - one closed match
     """Build the saga that a term describes."""
     match term:
         case StepTerm():

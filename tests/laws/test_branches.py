@@ -7,17 +7,14 @@ from typing import Any, Final, cast
 
 from attrs import evolve
 
-from sagalib import Cancel, Cancelled, Compensated, Fatal, Irreversible, Ok, identity
+from sagalib import Cancel, Cancelled, Compensated, Fatal, Irreversible, Ok
 from sagalib.core.history import History
 from sagalib.core.machine import evolve as evolve_machine
-from sagalib.core.outcomes import Outcome
 from sagalib.core.owed import failures_of, in_doubt_of, owed_by
 from sagalib.core.state import Ended, Machine
 from tests.laws.spots import (
-    FIRST,
     SCHEDULES,
     Build,
-    Run,
     Sight,
     Turns,
     out_of_order,
@@ -32,11 +29,9 @@ from tests.laws.wholes import (
     NO_PIVOT,
     STRAIGHT,
     Case,
-    Shape,
     builds,
     law,
 )
-from tests.laws.world import Answer
 from tests.laws.written import (
     AFTER,
     AT_THE_TOP,
@@ -50,7 +45,6 @@ from tests.laws.written import (
     of,
     pure,
     sights,
-    spots_with,
     step,
     then,
 )
@@ -146,7 +140,7 @@ def test_l64_the_way_back_of_branches_is_those_of_the_branches(case: Case) -> No
 
 @law(BRANCH, BRANCH)
 def test_l65_all_branches_go_as_far_as_they_can(case: Case) -> None:
-    """What is called forward in `p & q` is what is in `p` alone and in `q` alone, whatever fails."""
+    """What is called forward in `p & q` is what is in `p` and in `q` alone, whatever fails."""
     for name, whole in sights(case, beside(case.p, case.q)).items():
         for prefix, one in (("p", case.p), ("q", case.q)):
             alone = [made.seen for made in simulated(one, case.run).executed]
@@ -172,7 +166,9 @@ def dict_of_turns() -> dict[str, Turns]:
 
 def unwinding_is_reversed(sight: Sight) -> bool:
     """Tell whether the way back after the last execute is in reverse order of completion."""
-    last = max((at for at, one in enumerate(sight.ledger) if one.direction == "execute"), default=-1)
+    last = max(
+        (at for at, one in enumerate(sight.ledger) if one.direction == "execute"), default=-1
+    )
     completed = {
         (one.path, one.output): at
         for at, one in enumerate(sight.ledger)
@@ -195,7 +191,11 @@ def test_l67_the_schedule_changes_nothing_but_the_order_of_siblings(case: Case) 
             assert_alike(first, other)
 
 
-@law(evolve(CLEAN, most=4, compensable=True, owning=False).without("nest", "recovered", "again", "tried"))
+@law(
+    evolve(CLEAN, most=4, compensable=True, owning=False).without(
+        "nest", "recovered", "again", "tried"
+    )
+)
 def test_l67_the_way_back_is_in_reverse_order_of_completion(case: Case) -> None:
     """What branches have done is undone one by one, the last completed first, after all ended."""
     for turns in SCHEDULES:
@@ -241,14 +241,13 @@ def test_l69_exchange_only_orders_more(case: Case) -> None:
         assert sorted(map(repr, left.seen)) == sorted(map(repr, right.seen))
         for one, other in (("p", "r"), ("q", "s")):
             # The order in each branch of the left is that on the right.
-            assert [] == out_of_order(
-                _only_of(left, one, other), _only_of(right, one, other)
-            )
+            assert [] == out_of_order(_only_of(left, one, other), _only_of(right, one, other))
 
 
 def _only_of(sight: Sight, *prefixes: str) -> Sight:
     return evolve(
-        sight, ledger=tuple(one for one in sight.ledger if one.spot.rpartition("]")[2][0] in prefixes)
+        sight,
+        ledger=tuple(one for one in sight.ledger if one.spot.rpartition("]")[2][0] in prefixes),
     )
 
 
@@ -290,9 +289,7 @@ def test_l71_what_fails_after_a_pivot_is_fatal(case: Case) -> None:
 @law(evolve(STRAIGHT, owning=False))
 def test_l72_nothing_at_or_before_a_pivot_is_undone(case: Case) -> None:
     """What had completed when a pivot had is never compensated, nor said to be owed."""
-    pivots = {
-        part.name for part in _steps(case.terms[0]) if part.pivot
-    }
+    pivots = {part.name for part in _steps(case.terms[0]) if part.pivot}
     seen = simulated(then(case.p, AFTER), case.run)
     crossed = [
         at

@@ -9,7 +9,7 @@ from attrs import evolve
 from sagalib import Compensated, Ok, arrow, fail, identity
 from tests.laws.spots import Made, Sight, simulated, spot_of
 from tests.laws.terms import Is, Joined, Nest, Tag, Term, inside, with_inside
-from tests.laws.wholes import ANY, LINEAR, NO_PIVOT, Case, Shape, builds, law
+from tests.laws.wholes import ANY, LINEAR, NO_PIVOT, Case, builds, law
 from tests.laws.written import (
     AFTER,
     AT_THE_TOP,
@@ -139,7 +139,10 @@ def test_l39_a_nested_saga_runs_as_the_saga(case: Case) -> None:
 def test_l40_nesting_at_the_top_changes_no_run(case: Case) -> None:
     """`[p] >> q` runs as `p >> q` does, where no branch is around."""
     assert_same(
-        case, then(case.p, case.q), then(nest(case.p), case.q), around={"alone": AT_THE_TOP["alone"]}
+        case,
+        then(case.p, case.q),
+        then(nest(case.p), case.q),
+        around={"alone": AT_THE_TOP["alone"]},
     )
 
 
@@ -181,7 +184,7 @@ def _last(ledger: tuple[Made, ...], prefix: str, direction: str | None = None) -
 
 @law(PLAIN)
 def test_l43_a_nested_saga_that_failed_owes_nothing(case: Case) -> None:
-    """A failed `[p]` is undone before anything around it goes on, and is to that one failed step."""
+    """A failed `[p]` is undone before anything around it goes on, as one failed step."""
     alone = simulated(case.p, case.run)
     if alone.kind == "Ok":
         return

@@ -28,7 +28,13 @@ from tests.laws.wholes import LAWS, diced
 
 EXAMPLES: Final = 400
 """So many dice are thrown at most until a law notices the mutant; most need a few."""
-MODULES: Final = (test_branches, test_choice_and_nesting, test_recovery_and_retry, test_rules, test_wholes)
+MODULES: Final = (
+    test_branches,
+    test_choice_and_nesting,
+    test_recovery_and_retry,
+    test_rules,
+    test_wholes,
+)
 
 
 @frozen
@@ -64,15 +70,17 @@ MUTANTS: Final = (
     _m("the stacks of branches are merged in declared order", "machine._merged",
        "sorted(completed, key=_turn)", "completed", "l67_the_way_back"),
     _m("the stacks of branches are merged first completed first", "machine._merged",
-       "sorted(completed, key=_turn)", "sorted(completed, key=_turn, reverse=True)", "l67_the_way_back"),
+       "sorted(completed, key=_turn)", "sorted(completed, key=_turn, reverse=True)",
+       "l67_the_way_back"),
     _m("the stack of a branch is turned round", "machine._merged",
        "reversed(cells)", "cells", "l62"),
     _m("what was owed before the branches is forgotten", "machine._join",
        "_merged(machine.cells, ", "_merged(None, ", "l62"),
     _m("branches give their values in the order in which they ended", "machine._join",
-       "sorted(oldest_first(joining.ended), key=_index)", "oldest_first(joining.ended)", "l67_the_schedule"),
+       "sorted(oldest_first(joining.ended), key=_index)", "oldest_first(joining.ended)",
+       "l67_the_schedule"),
     _m("the primary reason is that of the last branch", "machine._primary",
-       "first, *others = told", "*others, first = told", "l61"),
+       "first, *others = told", "*others, first = told", "s0_reasons"),
     _m("of the reasons only the first is told", "machine._primary",
        "others=tuple(reasons)", "others=()", "l60"),
     _m("a dirty branch is forgotten, if another fails first", "machine._primary",
@@ -93,7 +101,8 @@ MUTANTS: Final = (
        "start, value, Branch", "start, (value,), Branch", "l62"),
     # forward
     _m("a choice takes the other side", "forward._choose",
-       "0 if made.predicate(value) else made.skip", "made.skip if made.predicate(value) else 0", "l30"),
+       "0 if made.predicate(value) else made.skip", "made.skip if made.predicate(value) else 0",
+       "l30"),
     _m("a choice gives on what the predicate said", "forward._choose",
        "pc + 1 + skip, value", "pc + 1 + skip, bool(skip)", "l31"),
     _m("after the first side comes the second", "forward._jump",
@@ -110,18 +119,14 @@ MUTANTS: Final = (
        "around, value, cells, 1", "around, value, None, 1", "l62"),
     _m("keep forgets the input", "forward._merge",
        "made.combine(frames.value, value)", "made.combine(value, value)", "s0_keep"),
-    _m("a bracket of bind is not left", "forward._bind",
-       "Bound(place, pc + 1, frames)", "Bound(place, pc, frames)", "s0_bind"),
-    _m("what bind brings has the paths of the saga around", "forward._bind",
-       "prefix=prefix", "prefix=''", "l82_calls"),
+    _m("what follows bind is passed over", "forward._bind",
+       "Bound(place, pc + 1, frames)", "Bound(place, pc + 2, frames)", "s0_bind"),
     _m("a pivot is no seal", "strand._succeeded",
        "elif step.pivot:", "elif False:", "l71"),
     _m("a step owes what it got", "strand._succeeded",
        "Cell, (pc, value", "Cell, (pc, machine.value", "l16"),
     _m("a late success is not compensated", "strand._came_late",
        "machine.frames, cells)", "machine.frames, machine.cells)", "l19"),
-    _m("a late success that cannot be undone fails", "strand._came_late",
-       "return _succeeded(machine, done)", "pass", "s0_late"),
     _m("attempts are not counted", "strand._next_attempt",
        "tried.attempt + 1", "tried.attempt", "s0_attempts"),
     _m("a raise counts as a definite answer", "strand._no_definite_answer",
@@ -149,7 +154,7 @@ MUTANTS: Final = (
     _m("under stop the way back goes on", "strand._gave_up",
        "halted=book.stop", "halted=False", "s0_under_stop_the"),
     _m("under continue it stops", "strand._gave_up",
-       "halted=book.stop", "halted=True", "l41"),
+       "halted=book.stop", "halted=True", "s0_what_was_given_up"),
     _m("what failed is not owed", "strand._gave_up",
        "owed=(owed, book.owed)", "owed=book.owed", "s0_what_was_given_up"),
     _m("a compensation is called once more", "strand._compensation_failed",
@@ -160,12 +165,12 @@ MUTANTS: Final = (
        "machine.cells.below if machine.cells is not None else None",
        "machine.cells.below and machine.cells.below.below", "l19"),
     _m("errors of other branches are not mapped", "strand._mapped",
-       "if failed.others:", "if False:", "l62_errors"),
+       "if failed.others:", "if False:", "s0_map_error"),
     _m("a guard maps what was raised", "strand._mapped",
        "if failed.returned:", "if True:", "s0_map_error"),
     # scopes
-    _m("the alternative gets the output", "scopes._try_alternative",
-       "frame.value)", "book.value)", "l51"),
+    _m("the alternative gets the input of the run", "scopes._try_alternative",
+       "frame.value)", "book.value)", "l45"),
     _m("the alternative begins before what it stands for is undone", "scopes._try_alternative",
        "frame, cells, frame.value", "frame, frame.floor and frame.floor.below, frame.value", "l45"),
     _m("a cancellation is caught", "scopes._of_catchable",
@@ -177,7 +182,8 @@ MUTANTS: Final = (
     _m("a retry has one attempt more", "scopes._retry",
        "frame.attempt, failed", "frame.attempt - 1, failed", "l53"),
     _m("all retries share a counter", "scopes.again",
-       "frame._replace(attempt=frame.attempt + 1)", "frame._replace(attempt=frame.attempt + 2)", "l54"),
+       "frame._replace(attempt=frame.attempt + 1)", "frame._replace(attempt=frame.attempt + 2)",
+       "l54"),
     _m("a retry goes on after the scope", "scopes.again",
        "frame.value,", "book.value,", "l54"),
     _m("answers of a path begin anew in a retry", "scopes.again",
@@ -206,7 +212,9 @@ def rewritten(mutant: Mutant) -> Callable[..., Any]:
     text = text.replace(mutant.old, mutant.new)
     namespace: dict[str, Any] = {}
     text = inspect.cleandoc("\n" + text) if text.startswith(" ") else text
-    exec(compile(text, mutant.place, "exec"), true.__globals__, namespace)
+    exec(  # noqa: S102 - the source of the machine, with one line changed
+        compile(text, mutant.place, "exec"), true.__globals__, namespace
+    )
     found: Callable[..., Any] = namespace[name]
     return found
 

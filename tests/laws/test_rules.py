@@ -219,3 +219,12 @@ def test_s0_at_most_so_many_branches_are_in_work(case: Case) -> None:
         ends = {name: max(at for at, one in enumerate(ledger) if one == name) for name in {*ledger}}
         if {"p", "q", "r"} == {*ledger}:
             assert ledger.index("r") > min(ends["p"], ends["q"])
+
+
+@law(SMALL, SMALL)
+def test_s0_reasons_of_branches_are_in_declared_order(case: Case) -> None:
+    """All branches that fail are told, and the leftmost one first, whichever failed first."""
+    for turns in SCHEDULES:
+        seen = simulated(beside(case.p, case.q), case.run, turns)
+        alone = [simulated(part, case.run, turns).told.reasons for part in (case.p, case.q)]
+        assert (*alone[0], *alone[1]) == seen.told.reasons

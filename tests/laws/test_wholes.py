@@ -52,9 +52,13 @@ from tests.laws.written import (
 
 WHOLE: Final = evolve(LOOSE, most=4)
 RESTORED: Final = evolve(
-    CLEAN, compensable=True, owning=False, most=4, answers=(Answer.ERR, Answer.RAISE, Answer.TIMEOUT, Answer.LATE)
+    CLEAN,
+    compensable=True,
+    owning=False,
+    most=4,
+    answers=(Answer.ERR, Answer.RAISE, Answer.TIMEOUT, Answer.LATE),
 )
-"""Each effect is made up for by its step's own compensation or settle, or is told to be in doubt."""
+"""Each effect is made up for by its step's own compensation or settle, or is told in doubt."""
 SPOKEN: Final = evolve(ANY, answers=(Answer.ERR, Answer.RAISE, Answer.BARE), most=4)
 """What a step answers by itself, in any driver."""
 
@@ -64,7 +68,7 @@ SPOKEN: Final = evolve(ANY, answers=(Answer.ERR, Answer.RAISE, Answer.BARE), mos
 
 @law(WHOLE, stop=None)
 def test_l16_a_compensation_in_any_form_gets_what_its_own_step_gave(case: Case) -> None:
-    """A compensation follows a success of its step and gets that output; a settle gets the input."""
+    """A compensation follows a success of its step and gets that output; a settle the input."""
     own = {part.name for part in parts_of(case.terms[0]) if isinstance(part, StepTerm)}
     promised = {
         part.name
@@ -76,9 +80,7 @@ def test_l16_a_compensation_in_any_form_gets_what_its_own_step_gave(case: Case) 
             bare = made.spot.rpartition("]")[2]
             if made.direction == "execute" or bare not in own or bare in promised:
                 continue
-            before = [
-                one for one in seen.ledger[:at] if one.where == (made.path, "execute")
-            ]
+            before = [one for one in seen.ledger[:at] if one.where == (made.path, "execute")]
             assert before != [], name
             if made.direction == "settle":
                 assert (name, False) == (name, before[-1].succeeded)
@@ -120,7 +122,9 @@ def test_l18_a_saga_of_any_form_is_fatal_if_something_was_left_undone(case: Case
         part.name for part in parts_of(case.terms[0]) if isinstance(part, StepTerm) and part.pivot
     }
     for name, seen in sights(case, case.p).items():
-        gave_up = [event.path for event in seen.outcome.log if isinstance(event, CompensationGaveUp)]
+        gave_up = [
+            event.path for event in seen.outcome.log if isinstance(event, CompensationGaveUp)
+        ]
         match seen.outcome:
             case Fatal(failures=failures):
                 sealed = [one.step for one in failures if isinstance(one, Irreversible)]
@@ -137,11 +141,7 @@ def test_l18_a_saga_of_any_form_is_fatal_if_something_was_left_undone(case: Case
 
 def _again(made: Made, seen: Sight) -> bool:
     """Tell whether a compensation was called again after this call."""
-    following = [
-        one
-        for one in seen.ledger[seen.ledger.index(made) + 1 :]
-        if one.path == made.path
-    ]
+    following = [one for one in seen.ledger[seen.ledger.index(made) + 1 :] if one.path == made.path]
     return following != [] and following[0].what == made.what and following[0].attempt > 1
 
 

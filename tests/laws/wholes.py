@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagalib import Retry
-from tests.laws.spots import NO_FAULTS, Build, Run
+from tests.laws.spots import Build, Run
 from tests.laws.terms import (
+    Again,
     AnySaga,
     Beside,
     Brought,
-    Again,
     Chosen,
     Failing,
     Functions,
@@ -58,7 +58,15 @@ FORMS: Final = (
     "nest",
     "brought",
 )
-_OFTEN: Final = {"step": 10, "joined": 2, "wrapped": 2, "beside": 3, "tried": 2, "again": 2, "nest": 2}
+_OFTEN: Final = {
+    "step": 10,
+    "joined": 2,
+    "wrapped": 2,
+    "beside": 3,
+    "tried": 2,
+    "again": 2,
+    "nest": 2,
+}
 
 
 @frozen
@@ -219,12 +227,7 @@ class Sketch:
                 ("no", "argument", "doubt"),
             )
         )
-        pivot = (
-            shape.pivots
-            and not self.branches
-            and compensated == "no"
-            and pick((False, True))
-        )
+        pivot = shape.pivots and not self.branches and compensated == "no" and pick((False, True))
         form: Any = "step"
         promises = shape.promises and not shape.compensable
         if not pivot and promises and pick((False,) * 9 + (True,)):
@@ -335,8 +338,7 @@ def builds(term: Term) -> Build:
 def draw_case(pick: Pick, shapes: tuple[Shape, ...], *, stop: bool | None = False) -> Case:
     """Draw a saga of each shape, and what their calls answer."""
     terms = tuple(
-        Sketch(pick, shape, prefix).whole()
-        for shape, prefix in zip(shapes, "pqrs", strict=False)
+        Sketch(pick, shape, prefix).whole() for shape, prefix in zip(shapes, "pqrs", strict=False)
     )
     plan: dict[str, tuple[Answer, ...]] = {}
     for term, shape in zip(terms, shapes, strict=True):

@@ -19,7 +19,7 @@ from tests.laws.spots import (
     out_of_order,
     simulated,
 )
-from tests.laws.terms import ACTS, AnySaga, Functions, StepTerm, build, parts_of
+from tests.laws.terms import ACTS, AnySaga, Functions, StepTerm, parts_of
 from tests.laws.wholes import Case, builds
 
 Around: TypeAlias = Callable[[Build], Build]
@@ -208,8 +208,6 @@ def on_value(case: Case, value: object) -> Run:
 def spots_with(prefix: str, sight: Sight) -> list[tuple[object, ...]]:
     """Give the calls of the saga whose steps have names that begin with `prefix`."""
     return [made.seen for made in sight.ledger if made.spot.rpartition("]")[2].startswith(prefix)]
-
-
 
 
 def assert_same_if_ok(case: Case, plain: Build, came: Build) -> None:
