@@ -1,4 +1,4 @@
-"""Cases 59, 68-76, 83-87, 91-93, 98, 126: branches, choice, what is chosen as it goes, deadlines."""
+"""Cases 59, 68-76, 83-87, 91-93, 98, 126: branches, choice, bind, deadlines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from returns.result import Failure, Success
 
 from sagalib import Compensated, Ok, Raised, TimedOut, arrow, chain, each, gather, on, par, when
+from sagalib.core.events import StepCompensated, StepOk
 from tests.conformance.world import UNIT, AnySaga, Did, Takes, Undid, World
 
 
@@ -28,7 +29,7 @@ def test_069_results_stand_in_the_order_of_the_inputs(world: World) -> None:
     """Whichever branch is the first to end, the results stand in declared order."""
     slow = [world.step(name, Takes(4.0 - at, Success(at))) for at, name in enumerate("abcd")]
     assert Ok((0, 1, 2, 3)) == world.run(gather(slow))
-    items = each(arrow(lambda item: (item, item * 10)), limit=None)
+    items: AnySaga = each(arrow(lambda item: (item, item * 10)), limit=None)
     assert Ok(((1, 10), (2, 20), (3, 30))) == world.run(items, [1, 2, 3])
 
 
@@ -79,8 +80,8 @@ def test_075_branches_are_undone_in_the_reverse_of_their_completion(world: World
     branches = [world.step(name, Takes(at, Success(name))) for at, name in ((3.0, "a"), (1.0, "b"))]
     saga = gather(branches) >> world.step("c", Failure("no"))
     outcome = world.run(saga)
-    done = [event.path for event in outcome.log if event.kind == "step_ok"]
-    undone = [event.path for event in outcome.log if event.kind == "step_compensated"]
+    done = [event.path for event in outcome.log if isinstance(event, StepOk)]
+    undone = [event.path for event in outcome.log if isinstance(event, StepCompensated)]
     assert done[::-1] == undone
     assert 2 == len(undone)
 
@@ -124,7 +125,11 @@ def test_086_the_first_match_decides(world: World) -> None:
     asked: list[str] = []
 
     def says(name: str, answer: bool) -> Any:
-        return lambda _: asked.append(name) or answer
+        def say(_: object) -> bool:
+            asked.append(name)
+            return answer
+
+        return say
 
     inner = when(says("second", True), world.step("b")).otherwise(world.step("c"))
     saga = when(says("first", True), world.step("a")).otherwise(inner)

@@ -47,7 +47,7 @@ from tests.laws.world import (
     Refusal,
     where,
 )
-from tests.support.time import VirtualClock, run_virtual
+from tests.support.time import SECOND, VirtualClock, run_virtual
 
 RUN_ID: Final = "run:1"
 NO_FAULTS: Final[Plan] = MappingProxyType({})
@@ -103,6 +103,8 @@ class Outside:
         self.ledger: list[Made] = []
         self.effects: dict[str, Effect] = {}
         self.rests = rests
+        self.passes: Callable[[str], object] = lambda _: None
+        """Lets time pass in a call, by its direction."""
         self._taken: Counter[str] = Counter()
         self._succeeded: Counter[str] = Counter()
 
@@ -134,6 +136,7 @@ class Outside:
 
     def _answered(self, call: Call, values: tuple[object, ...]) -> object:
         answer = self.peek(call)
+        self.passes(call.direction)
         returned = self.note(call, values)
         if answer is Answer.RAISE:
             raise Boom("boom")
@@ -407,6 +410,24 @@ def by_run(
         on_compensation_failure=given.policy,
     )
     return Sight(outcome, tuple(world.ledger), tuple(world.effects.values()))
+
+
+def timed(
+    build: Build, given: Run, *, there: float = 1.0, back: float = 0.0
+) -> tuple[Sight, float]:
+    """Run a saga by `run`, with calls that last some seconds; give how long it took, too."""
+    world, clock = Outside(given.plan), VirtualClock()
+    world.passes = lambda direction: clock.advance(there if direction == "execute" else back)
+    outcome = run(
+        build(world.functions),
+        given.value,
+        run_id=RUN_ID,
+        clock=clock,
+        dice=lambda: 0.0,
+        on_compensation_failure=given.policy,
+    )
+    sight = Sight(outcome, tuple(world.ledger), tuple(world.effects.values()))
+    return sight, clock.now_ns() / SECOND
 
 
 def by_run_async(

@@ -299,8 +299,9 @@ def build(term: Term, functions: Functions = ACTS) -> AnySaga:  # noqa: PLR0912 
             return _beside(term, functions)
         case PerItem(inner, items, limit, interrupts):
             on_failure: Any = "interrupt" if interrupts else "await"
-            body = each(build(inner, functions), limit=limit, on_failure=on_failure)
-            return arrow(Items(items)) >> body  # type: ignore[no-any-return]
+            body: AnySaga = each(build(inner, functions), limit=limit, on_failure=on_failure)
+            items_of: AnySaga = arrow(Items(items))
+            return items_of >> body
         case Chosen(tag, inner, other, how):
             first, second = build(inner, functions), build(other, functions)
             chosen: Any = (
@@ -318,7 +319,7 @@ def build(term: Term, functions: Functions = ACTS) -> AnySaga:  # noqa: PLR0912 
             return build(inner, functions).retry(retries)
         case Nest(name, inner, compensated):
             back = functions.plain(f"{name} step", "compensate", False) if compensated else None
-            return build(inner, functions).nested(name, back)  # type: ignore[arg-type]
+            return build(inner, functions).nested(name, back)
         case Brought(inner, other, tag):
             bring = functions.bring(build(other, functions), tag)
             return build(inner, functions).bind(bring)

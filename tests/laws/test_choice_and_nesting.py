@@ -8,7 +8,7 @@ from attrs import evolve
 
 from sagalib import Compensated, Ok, arrow, fail, identity
 from tests.laws.spots import Made, Sight, simulated, spot_of
-from tests.laws.terms import Is, Joined, Nest, Tag, Term, inside, with_inside
+from tests.laws.terms import AnySaga, Is, Joined, Nest, Tag, Term, inside, with_inside
 from tests.laws.wholes import ANY, LINEAR, NO_PIVOT, Case, builds, law
 from tests.laws.written import (
     AFTER,
@@ -109,7 +109,8 @@ def test_l35_a_choice_leaves_no_event_and_owes_nothing(case: Case) -> None:
 @law(SMALL)
 def test_l36_a_nested_saga_without_steps_is_that_saga(case: Case) -> None:
     """`nested` changes nothing about `identity()`, `arrow(f)` and `fail(e)`."""
-    for bare in (identity(), arrow(Tag("f")), fail("no")):
+    plain: tuple[AnySaga, ...] = (identity(), arrow(Tag("f")), fail("no"))
+    for bare in plain:
         around = then(case.p, made(bare))
         assert_same(case, around, then(case.p, nest(made(bare))))
 

@@ -51,6 +51,8 @@ def _features(case: Case) -> Iterable[object]:
                 yield "fail"
             case Left(stop=stop):
                 yield ("left", stop)
+            case _:
+                pass  # see test_wholes
     for place, answers in case.plan.items():
         yield from (("planned", place.partition(":")[2], answer) for answer in answers)
 

@@ -20,6 +20,7 @@ from sagalib.core.strand import MOVES, TRANSITIONS
 from tests.laws import (
     test_branches,
     test_choice_and_nesting,
+    test_deadlines,
     test_recovery_and_retry,
     test_rules,
     test_wholes,
@@ -31,6 +32,7 @@ EXAMPLES: Final = 400
 MODULES: Final = (
     test_branches,
     test_choice_and_nesting,
+    test_deadlines,
     test_recovery_and_retry,
     test_rules,
     test_wholes,
@@ -168,6 +170,15 @@ MUTANTS: Final = (
        "if failed.others:", "if False:", "s0_map_error"),
     _m("a guard maps what was raised", "strand._mapped",
        "if failed.returned:", "if True:", "s0_map_error"),
+    # deadlines
+    _m("a deadline is inherited", "forward._leave",
+       "return book, around", "return book, place", "l89"),
+    _m("a deadline that has passed cannot be caught", "scopes._pass_deadline",
+       "failed._replace(due=None)", "failed", "l88"),
+    _m("a deadline is not asked for at the end of its scope", "forward._leave",
+       "if book.expired else None", "and None", "l84"),
+    _m("the inner of two deadlines stops the outer", "forward.stopping",
+       "else due", "else None", "l84"),
     # scopes
     _m("the alternative gets the input of the run", "scopes._try_alternative",
        "frame.value)", "book.value)", "l45"),

@@ -11,7 +11,7 @@ from returns.result import Failure, Success
 
 from sagalib import Cancelled, Compensated, Fatal, Ok, Retry, Step, run
 from tests.laws.spots import Run, Sight, simulated
-from tests.laws.terms import Tag
+from tests.laws.terms import AnySaga, Tag
 from tests.laws.wholes import ANY, LINEAR, Case, law
 from tests.laws.world import Answer
 from tests.laws.written import (
@@ -196,7 +196,8 @@ def test_l59_the_pauses_are_those_of_the_schedule(times: int, factor: float, fai
     policy = Retry(times, wait=0.5, factor=factor)
     answers = iter([Failure("no")] * failing + [Success("yes")] * 9)
     clock = VirtualClock()
-    outcome = run(Step(lambda _: next(answers)).retry(policy), "in", clock=clock)
+    flaky: AnySaga = Step(lambda _: next(answers))
+    outcome = run(flaky.retry(policy), "in", clock=clock)
     expected = [policy.delay(number) for number in range(1, min(times, failing) + 1)]
     assert expected == clock.sleeps
     assert sum(expected) == clock.now_ns() / 1e9

@@ -40,7 +40,7 @@ def name_of(made: Made) -> str:
 
 
 def _times(retries: Any) -> int:
-    return retries if isinstance(retries, int) else retries.times  # type: ignore[no-any-return]
+    return retries if isinstance(retries, int) else retries.times
 
 
 @law(WHOLE, stop=None)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 from attrs import evolve
 
 from sagalib import Compensated, Fatal, Irreversible, Ok, Suspended, replay, status_of
-from sagalib.core.events import CompensationGaveUp, StepCompensated, StepOk
+from sagalib.core.events import CompensationGaveUp, Event, StepCompensated, StepOk
 from sagalib.core.messages import Invoke
 from tests.laws.spots import (
     FIRST,
@@ -40,7 +40,7 @@ from tests.laws.terms import (
     with_functions,
 )
 from tests.laws.test_algebra import FORBIDDEN, Forbidden
-from tests.laws.wholes import ANY, CLEAN, LINEAR, LOOSE, Case, builds, law
+from tests.laws.wholes import ANY, CLEAN, LINEAR, LOOSE, Case, builds, diced, law
 from tests.laws.world import Answer, Boom
 from tests.laws.written import (
     AFTER,
@@ -50,6 +50,7 @@ from tests.laws.written import (
     then,
 )
 
+DRAWS: Final = 800
 WHOLE: Final = evolve(LOOSE, most=4)
 RESTORED: Final = evolve(
     CLEAN,
@@ -407,3 +408,29 @@ def test_s0_under_stop_no_branch_makes_a_further_call() -> None:
     run = Run({"p2:compensate": (Answer.ERR,)}, stop=True)
     seen = simulated(builds(term), run, SCHEDULES[1])
     assert [("p2", "execute"), ("p2", "compensate")] == [made.what for made in seen.ledger]
+
+
+def test_the_sagas_reach_every_form_and_every_end() -> None:
+    """In a fixed number of dice all constructors, answers, outcomes and transitions occur."""
+    forms: Counter[str] = Counter()
+    kinds: Counter[object] = Counter()
+    answers: Counter[tuple[str, Answer]] = Counter()
+    events: Counter[str] = Counter()
+    for seed in range(DRAWS):
+        case = diced(seed, (WHOLE,), stop=None)
+        forms.update(type(part).__name__ for part in parts_of(case.terms[0]))
+        seen = simulated(case.p, case.run, SCHEDULES[seed % len(SCHEDULES)])
+        kinds[seen.kind, bool(seen.outcome.in_doubt)] += 1
+        answers.update((made.direction, made.answer) for made in seen.ledger)
+        events.update(event.kind for event in seen.outcome.log)
+    made = {"StepTerm", "Pure", "Failing", "Joined", "Wrapped", "Beside", "PerItem", "Chosen"}
+    made |= {"Tried", "Recovered", "Again", "Nest", "Brought"}
+    assert made == {*forms}
+    ends = {(kind, doubt) for kind in ("Ok", "Compensated", "Fatal") for doubt in (False, True)}
+    assert ends == {*kinds}
+    assert 3 <= min(kinds.values())
+    expected = {("execute", one) for one in (*WHOLE.answers, Answer.OK)}
+    expected |= {(way, one) for way in ("compensate", "settle") for one in (*WHOLE.back, Answer.OK)}
+    assert expected == {*answers}
+    never = {"cancel_requested", "deadline_expired", "late_reply"}
+    assert {event.kind for event in get_args(Event)} - never == {*events}

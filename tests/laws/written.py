@@ -63,7 +63,7 @@ def then(*parts: Build) -> Build:
 
 def choose(predicate: Callable[[Any], bool], one: Build, other: Build) -> Build:
     """Give the choice."""
-    return lambda functions: when(predicate, one(functions)).otherwise(other(functions))  # type: ignore[no-any-return]
+    return lambda functions: when(predicate, one(functions)).otherwise(other(functions))
 
 
 def nest(inner: Build, name: str = "z0") -> Build:
@@ -88,9 +88,14 @@ def again(retries: Any, inner: Build) -> Build:
     return lambda functions: inner(functions).retry(retries)
 
 
+def within(seconds: float, inner: Build) -> Build:
+    """Give the saga with a deadline."""
+    return lambda functions: inner(functions).deadline(seconds)
+
+
 def beside(*parts: Build, **options: Any) -> Build:
     """Give the branches."""
-    return lambda functions: par(*(part(functions) for part in parts), **options)  # type: ignore[no-any-return]
+    return lambda functions: par(*(part(functions) for part in parts), **options)
 
 
 def mapped(inner: Build, function: Callable[[Any], Any]) -> Build:
