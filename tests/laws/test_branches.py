@@ -286,7 +286,7 @@ def test_l71_what_fails_after_a_pivot_is_fatal(case: Case) -> None:
         assert "z1 <z1>" in seen.effects
 
 
-@law(evolve(STRAIGHT, owning=False))
+@law(STRAIGHT)
 def test_l72_nothing_at_or_before_a_pivot_is_undone(case: Case) -> None:
     """What had completed when a pivot had is never compensated, nor said to be owed."""
     pivots = {part.name for part in _steps(case.terms[0]) if part.pivot}
