@@ -9,6 +9,7 @@ spot are of two copies of a step.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -105,6 +106,7 @@ class Outside:
         self.rests = rests
         self.passes: Callable[[str], object] = lambda _: None
         """Lets time pass in a call, by its direction."""
+        self._lock = threading.RLock()  # branches may be on threads of their own
         self._taken: Counter[str] = Counter()
         self._succeeded: Counter[str] = Counter()
 
@@ -135,9 +137,10 @@ class Outside:
         return answers[taken] if taken < len(answers) else Answer.OK
 
     def _answered(self, call: Call, values: tuple[object, ...]) -> object:
-        answer = self.peek(call)
-        self.passes(call.direction)
-        returned = self.note(call, values)
+        with self._lock:
+            answer = self.peek(call)
+            self.passes(call.direction)
+            returned = self.note(call, values)
         if answer is Answer.RAISE:
             raise Boom("boom")
         return None if answer is Answer.BARE else returned
