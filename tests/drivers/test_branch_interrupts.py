@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ class ImpatientClock(VirtualClock):
         self._interrupt = interrupt
 
     @override
-    def wait(self, event: Any, seconds: float, /) -> bool:
+    def wait(self, event: threading.Event, seconds: float, /) -> bool:
         """Wait, or be interrupted."""
         if self._interrupt is not None:
             interrupt, self._interrupt = self._interrupt, None

@@ -768,3 +768,24 @@ def test_ctrl_c_in_the_only_call_of_the_branches() -> None:
     assert ["first", "a", "b"] == world.begun
     assert [("undo", "a"), ("undo", "first")] == world.back
     assert same_again(saga, outcome)
+
+
+def test_a_step_that_raises_on_an_item_is_in_doubt() -> None:
+    """Items that follow one another are called on the caller's thread; no further one begins."""
+    world = World()
+    threads: list[int] = []
+
+    def raise_at_once() -> None:
+        threads.append(threading.get_ident())
+        raise ZeroDivisionError
+
+    saga: Any = arrow(lambda _: [1, 2, 3]) >> each(
+        plain(world, "a", during=raise_at_once, settle=True)
+    )
+    outcome = run(saga)
+    assert isinstance(outcome, Compensated)
+    assert isinstance(outcome.reason, Raised)
+    assert "ZeroDivisionError" == outcome.reason.kind
+    assert [threading.get_ident()] == threads
+    assert [("settle", "a")] == world.back
+    assert same_again(saga, outcome)
