@@ -324,8 +324,8 @@ def _nested(
         if what == "begin":
             if number is not None:
                 waiting.append((level, "end", number))
-            waiting += [(level + 1, "begin", box) for box in reversed(held.get(number, ()))]
-            waiting += [(level + 1, "node", place) for place in reversed(inside.get(number, ()))]
+            waiting.extend((level + 1, "begin", box) for box in reversed(held.get(number, ())))
+            waiting.extend((level + 1, "node", place) for place in reversed(inside.get(number, ())))
 
 
 _COLOURS: Final[Mapping[str, tuple[str, str]]] = {

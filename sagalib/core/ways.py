@@ -214,9 +214,11 @@ class _Sides:
 
     def both(self, follow: Callable[[], State]) -> list[tuple[State, tuple[str, ...]]]:
         """Give the states that ``follow`` leads to, and what was chosen on the way."""
-        self.script, found = [], list[tuple[State, tuple[str, ...]]]()
+        found: list[tuple[State, tuple[str, ...]]] = []
+        self.script = []
         while True:
-            self.taken, self._at = [], 0
+            self.taken = []
+            self._at = 0
             found.append((follow(), tuple(self.taken)))
             while self.script and not self.script[-1]:
                 self.script.pop()
