@@ -32,6 +32,7 @@ assert_type(
     Saga[Order, tuple[tuple[Reservation, Invoice], str], OutOfStock, LedgerClosed],
 )
 
+assert_type(par(), Saga[object, tuple[()]])
 assert_type(par(reserving), Saga[Order, tuple[Reservation], OutOfStock])
 # What cannot fail in any branch, cannot fail; not Unknown, in any of the four.
 assert_type(par(notifying, notifying), Saga[Order, tuple[str, str]])

@@ -37,7 +37,6 @@ right = run(par(reserving, notifying, billing, limit=2, on_failure="interrupt"),
 par_of_two_inputs: Saga[Invoice, object, object] = par(reserving, paying)  # type: ignore
 par_of_a_function = par(reserving, notify)  # type: ignore
 par_of_a_list = par([reserving, notifying])  # type: ignore
-par_of_nothing = par()  # type: ignore
 par_into_too_little: Saga[Order, tuple[Reservation], OutOfStock] = par(reserving, notifying)  # type: ignore
 par_without_its_error: Saga[Order, tuple[Reservation, str]] = par(reserving, notifying)  # type: ignore
 par_async_in_run = run(par(notifying, AsyncStep(reserve_async)), Order(1))  # type: ignore
