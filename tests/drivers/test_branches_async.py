@@ -23,12 +23,10 @@ from sagalib import (
     Event,
     Ok,
     Outcome,
-    Raised,
     Retry,
     Soft,
     Step,
     TimedOut,
-    arrow,
     current_call,
     each,
     outcome_of,
@@ -37,7 +35,7 @@ from sagalib import (
     run,
     run_async,
 )
-from tests.drivers.world import World, coroutine, for_ever, join_calls, kinds, no, plain
+from tests.drivers.world import World, coroutine, for_ever, kinds, no, plain
 from tests.support.time import VirtualLoop, run_virtual
 
 
@@ -163,7 +161,7 @@ def check_cancelled(report: Report, times: int) -> None:
     """Check a run that was cancelled so often: all made up for, and the cancellation handed on."""
     world, outcome = report.world, report.outcome
     assert report.raised is not None
-    # An eager task suspends while the caller runs: its cancel is seen before it is thrown.
+    # An eager task suspends while the caller runs: that it is cancelled is seen first.
     assert report.eager or report.thrown[0] is report.raised
     assert times == report.cancelling
     assert 0 == report.left
@@ -567,93 +565,3 @@ def test_a_supervisor_cancels_a_run_with_branches() -> None:
     assert ("branch[0]/a", "branch[1]/c") == tuple(sorted(outcome.in_doubt))
     assert [("undo", "b"), ("undo", "first")] == world.back
     assert same_again(saga, outcome)
-
-
-# -- moments ---------------------------------------------------------------------------------------
-
-
-def test_a_call_whose_task_has_not_begun_is_stopped() -> None:
-    """A pause ends, and its branch fails, in the turn in which a sibling's call is handed over."""
-    world = World()
-
-    def take_two_seconds() -> None:
-        loop: Any = asyncio.get_running_loop()
-        loop._jumping.jump += 2.0
-
-    def fail(_: object) -> object:
-        raise ValueError
-
-    saga: Any = par(
-        plain(world, "x", during=take_two_seconds) >> coroutine(world, "a", timeout=None),
-        arrow(fail).retry(Retry(1, wait=1.0)),
-        on_failure="interrupt",
-    )
-
-    async def main() -> Outcome[Any, Any, Any]:
-        async with asyncio.timeout(1000):
-            return await run_async(saga)
-
-    outcome = run_virtual(main())
-    assert isinstance(outcome, Compensated)
-    assert Raised("ValueError", "") == outcome.reason
-    assert "a" not in world.begun
-    assert [("undo", "x")] == world.back
-
-
-def test_a_call_on_a_thread_that_answers_when_it_is_cut_has_answered() -> None:
-    """Its answer counts, and the run is not taken for a cancelled one."""
-    world = World()
-    gate = threading.Event()
-
-    async def let_it_answer() -> None:
-        await asyncio.sleep(0)
-        gate.set()
-        join_calls()
-
-    saga = par(
-        plain(world, "a", during=lambda: gate.wait(60), timeout=1e5),
-        coroutine(world, "b", during=let_it_answer, answers=(no("no"),)),
-        on_failure="interrupt",
-    )
-    outcome = run_virtual(run_async(saga))
-    assert Compensated("no", "branch[1]/b") == outcome
-    assert [("undo", "a")] == world.back
-
-
-def test_a_call_on_a_thread_is_walked_away_from_when_it_is_cut() -> None:
-    """It is in doubt; the run is not taken for a cancelled one."""
-    world = World()
-    gate = threading.Event()
-    saga = par(
-        plain(world, "a", during=lambda: gate.wait(60), timeout=1e5),
-        coroutine(world, "b", during=lambda: asyncio.sleep(0), answers=(no("no"),)),
-        on_failure="interrupt",
-    )
-    try:
-        outcome = run_virtual(run_async(saga))
-    finally:
-        gate.set()
-    assert Compensated("no", "branch[1]/b", in_doubt=("branch[0]/a",)) == outcome
-    join_calls()
-
-
-def test_the_task_of_a_compensation_in_a_branch_is_cancelled() -> None:
-    """The call is made again with its key; the cancellation of that task is not the caller's."""
-    world = World()
-    cancelled: list[object] = []
-
-    async def cancel_once() -> None:
-        if not cancelled:
-            task = asyncio.current_task()
-            assert task is not None
-            cancelled.append(task.cancel())
-        await asyncio.sleep(1)
-
-    scope = coroutine(world, "a", during_back=cancel_once) >> coroutine(
-        world, "no", answers=(no("no"),)
-    )
-    saga = par(scope | coroutine(world, "other"), coroutine(world, "b"))
-    outcome = run_virtual(run_async(saga))
-    assert Ok(("other", "b")) == outcome
-    assert 2 == len(world.keys)
-    assert 1 == len(set(world.keys))
