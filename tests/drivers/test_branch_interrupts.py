@@ -125,6 +125,7 @@ SCENARIOS = [
 def test_ctrl_c_at_every_point(scenario: Callable[[World], Any], clock: Any, event: str) -> None:
     """Wherever Ctrl-C comes, what completed is compensated, and Ctrl-C is raised again."""
     usual = usually(scenario, clock=clock).world
+    number = 0
     for number in itertools.count(1):
         attempt = interrupted_at(number, event, scenario, clock=clock)
         if attempt.at is None:

@@ -35,6 +35,7 @@ from sagalib import (
     replay,
     run,
 )
+from sagalib.core.events import StepOk
 from sagalib.drivers.sync_run import MAX_THREADS
 from tests.drivers.world import World, coroutine, join_calls, kinds, no, no_way_back, plain
 from tests.support.time import VirtualClock
@@ -153,7 +154,7 @@ def test_observers_hear_one_event_after_the_other_in_the_order_of_the_log() -> N
         >> plain(world, f"b{number}", answers=(no("no"),) if number == 5 else ())
         for number in range(8)
     ]
-    saga = plain(world, "first") >> par(*branches) >> plain(world, "last")
+    saga = plain(world, "first") >> gather(branches) >> plain(world, "last")
     outcome = run(saga, clock=VirtualClock(), observers=[listen])
     assert Compensated("no", "branch[5]/b5") == outcome
     assert {threading.get_ident()} == threads
@@ -171,7 +172,7 @@ def test_completed_branches_are_compensated_in_the_reverse_of_their_completion()
         plain(world, "fast") >> plain(world, "then", during=second.set),
     ) >> plain(world, "end", answers=(no("no"),))
     outcome = run(saga)
-    completed = [event.step for event in outcome.log if event.kind == "step_ok"]  # type: ignore[union-attr] # of a step
+    completed = [event.step for event in outcome.log if isinstance(event, StepOk)]
     assert [("undo", name) for name in reversed(completed)] == world.back
     assert same_again(saga, outcome)
 
@@ -411,7 +412,7 @@ def test_no_more_than_32_calls_of_a_run_go_on_at_once() -> None:
     """Forty branches all run: 32 at once, and the others as places become free."""
     peak: list[int] = []
     step = Step(counting(threading.Event(), peak), name="a")
-    outcome = run(par(*[step] * 40))
+    outcome = run(gather([step] * 40))
     assert Ok(("done",) * 40) == outcome
     assert MAX_THREADS == max(peak)
     assert 40 == len(peak)
@@ -470,7 +471,8 @@ def test_a_call_that_waits_for_a_place_is_not_made_once_a_sibling_has_interrupte
 
     held = [plain(world, f"a{number}", during=hold) for number in range(MAX_THREADS - 1)]
     waiting = [plain(world, f"b{number}", settle=True) for number in range(8)]
-    saga = par(Step(fail, name="fail"), *held, *waiting, on_failure="interrupt")
+    branches = [Step(fail, name="fail"), *held, *waiting]
+    saga = gather(branches, on_failure="interrupt")
     outcome = run(saga, observers=[listen])
     assert Compensated("no", "branch[0]/fail") == outcome
     assert [] == [name for name in world.begun if name.startswith("b")]
@@ -562,7 +564,7 @@ def test_a_run_inside_a_branch_is_a_run_of_its_own() -> None:
     paths: list[str] = []
 
     def around(_: object) -> Result[str, str]:
-        inner: Any = Step(lambda _: Success(current_call().run_id), name="inner")
+        inner: Step[object, str] = Step(lambda _: Success(current_call().run_id), name="inner")
         assert Ok(("in", "in")) == run(par(inner, inner), run_id="in")
         paths.append(current_call().path)
         return Success("around")
@@ -712,7 +714,11 @@ def _message(outcome: Any) -> str:
 def test_an_async_step_that_bind_brings_into_a_branch_is_refused() -> None:
     """Its branch fails before it is called, and says what to write instead."""
     world = World()
-    brings: Any = arrow(lambda _: None).bind(lambda _: coroutine(world, "c"))
+
+    def nothing(_: object) -> None:
+        return None
+
+    brings: Any = arrow(nothing).bind(lambda _: coroutine(world, "c"))
     outcome = run(par(brings, plain(world, "b")))
     assert isinstance(outcome, Compensated)
     assert isinstance(outcome.reason, Raised)

@@ -29,6 +29,7 @@ from sagalib import (
     TimedOut,
     current_call,
     each,
+    gather,
     outcome_of,
     par,
     replay,
@@ -497,7 +498,7 @@ def test_observers_hear_the_log() -> None:
         coroutine(world, f"a{number}", answers=(no("busy"),), retries=Retry(1, wait=1.0 * number))
         for number in range(5)
     ]
-    saga = par(*branches)
+    saga = gather(branches)
     outcome = run_virtual(run_async(saga, observers=[listen]))
     assert isinstance(outcome, Ok)
     assert list(outcome.log) == heard
@@ -532,7 +533,7 @@ def test_a_run_inside_a_branch_is_a_run_of_its_own() -> None:
         assert "branch[0]/around" == current_call().path
         return Success(type(outcome).__name__)
 
-    plain_around: Any = Step(
+    plain_around: Step[object, Outcome[tuple[str, str], str, str]] = Step(
         lambda _: Success(run(par(plain(world, "p"), plain(world, "q")), run_id="plain")),
         name="plain",
     )
