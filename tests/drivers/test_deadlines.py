@@ -440,8 +440,11 @@ def test_deadlines_in_branches_are_their_own(*, is_async: bool) -> None:
 def test_each_item_has_a_deadline_of_its_own(*, is_async: bool) -> None:
     """Its time begins when its item does."""
 
+    def three(_: object) -> range:
+        return range(3)
+
     def make(run: Timed) -> Any:
-        return arrow(lambda _: range(3)) >> each(run.step("a", 4.0).deadline(5.0))
+        return arrow(three) >> each(run.step("a", 4.0).deadline(5.0))
 
     timed = Timed(make, is_async=is_async)
     assert Ok(("a",) * 3) == timed.outcome

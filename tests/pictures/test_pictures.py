@@ -466,7 +466,7 @@ def test_a_run_over_items_has_the_steps_of_each() -> None:
         if "- ->" not in line
     ]
     saga = forms()["each"]
-    assert "    --> item[]/a (not reached)" in draw(saga, simulate(saga, []).log).text()
+    assert "    --> item[]/a (not reached)" in draw(saga, simulate(saga, list[object]()).log).text()
 
 
 def test_a_side_that_was_not_taken_was_not_reached() -> None:
