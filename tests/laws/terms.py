@@ -189,8 +189,21 @@ class Within:
 
 
 Term: TypeAlias = (
-    "StepTerm | Pure | Failing | Joined | Wrapped | Left | Beside | PerItem | Chosen | Tried"
-    " | Recovered | Again | Nest | Brought | Within"
+    StepTerm
+    | Pure
+    | Failing
+    | Joined
+    | Wrapped
+    | Left
+    | Beside
+    | PerItem
+    | Chosen
+    | Tried
+    | Recovered
+    | Again
+    | Nest
+    | Brought
+    | Within
 )
 
 
