@@ -467,7 +467,10 @@ class Rules:
                 result = self.unwound(within(inner, value))
                 if isinstance(result, Went) and compensate:
                     own = Entry(at(name, items), "compensate", result.value, result.trace)
-                    return evolve(result, owed=own)
+                    seals = [
+                        entry for entry in entries_in(result.owed) if entry.direction == "seal"
+                    ]
+                    return evolve(result, owed=Then((*seals[-1:], own)))
                 return result
             case OrElse(first, second):
                 result = self.unwound(within(first, value))
