@@ -26,6 +26,7 @@ from sagalib.core.state import (
     Book,
     Branch,
     Cell,
+    Compensating,
     Ended,
     Executing,
     Failed,
@@ -53,6 +54,7 @@ __all__ = ["begin", "decide", "evolve", "understand"]
 _new: Callable[..., Any] = tuple[Any, ...].__new__
 _NOBODY: Final[frozenset[int]] = frozenset()
 _NO_ANSWERS: Final[Mapping[str, int]] = MappingProxyType({})
+_CALLING: Final = (Executing, Compensating)
 _AT_ONCE: Final = frozenset({*MOVES, Joining})
 
 
@@ -183,8 +185,9 @@ def _told(forked: Forked, reply: Cancel | Expired) -> State:
 def _begun(forked: Forked, at: int) -> Forked:
     """Note that the call has begun which a strand asks for: only its reply ends it now."""
     strand = forked.strands[at]
-    if isinstance(strand.progress, Executing):
-        strand = strand._replace(progress=strand.progress._replace(begun=True))
+    progress = strand.progress
+    if isinstance(progress, _CALLING):
+        strand = strand._replace(progress=progress._replace(begun=True))
     return forked._replace(strands=forked.strands.changed({at: strand}), changed=(at,))
 
 
@@ -211,7 +214,8 @@ class _Spreading:
         """Stop the strands that may not go on and have no call in flight."""
         for at in (*self.before, *self.changes):
             strand = self.get(at)
-            if strand is None or (isinstance(strand.progress, Executing) and strand.progress.begun):
+            progress = None if strand is None else strand.progress
+            if strand is None or (isinstance(progress, _CALLING) and progress.begun):
                 continue
             stopped = stop(strand._replace(book=self.book))
             if stopped is not None:

@@ -243,12 +243,16 @@ class Pausing(NamedTuple):
 
 
 class Compensating(NamedTuple):
-    """A compensate or settle is asked for; ``interrupted`` if this attempt was once."""
+    """A compensate or settle is asked for; ``interrupted`` if this attempt was once.
+
+    ``begun`` as in ``Executing``.
+    """
 
     failed: Failed
     attempt: int
     answers: int
     interrupted: bool
+    begun: bool = False
 
 
 class Resting(NamedTuple):

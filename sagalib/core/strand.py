@@ -232,6 +232,8 @@ def stop(machine: Machine) -> Machine | None:
         if failed is None:
             return None
         return fail(machine.book, failed._replace(context=frame.value), frame, machine.cells)
+    if isinstance(progress, (Compensating, Resting)) and machine.book.halted:
+        return _unwind(machine.book, _scope(machine), machine.cells, progress.failed)
     if not isinstance(progress, (Executing, Pausing)):
         return None
     failed = stopping(machine.book, machine.place)
@@ -293,7 +295,7 @@ def _unwind(book: Book, scope: Scoped | None, cells: Cell | None, failed: Failed
         return _unwound(book, scope, cells, failed._replace(catchable=False))
     step = step_at(place, pc)
     function = step.compensate if direction is _COMPENSATE else step.settle
-    progress: Compensating = _new(Compensating, (failed, 1, answers, False))
+    progress: Compensating = _new(Compensating, (failed, 1, answers, False, False))
     asking: Machine = _new(
         Machine,
         (book, pc, value, scope, cells, progress, function, step.compensation_timeout, place),
@@ -333,7 +335,7 @@ def _compensation_has_no_answer(machine: Machine, reply: Any) -> Machine:
         if progress.interrupted:
             return _gave_up(machine, reply.reason, progress.answers)
         # The same call again, with the same key: an interrupted compensation is not a failed one.
-        return machine._replace(progress=progress._replace(interrupted=True))
+        return machine._replace(progress=progress._replace(interrupted=True, begun=False))
     return _compensation_failed(machine, reply.reason, progress.answers)
 
 

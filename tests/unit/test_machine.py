@@ -730,7 +730,7 @@ def test_an_unwinding_begins_with_the_reason_for_which_it_is_owed() -> None:
     progress: Any = Run(residual).machine().progress
 
     assert Failed("x+r", False, None, None) == progress.failed
-    assert (1, 2, False) == progress[1:]
+    assert (1, 2, False) == progress[1:4]
 
 
 def test_an_unwinding_that_fails_in_the_middle_fails_the_saga() -> None:
