@@ -290,8 +290,13 @@ def raise_at_once() -> None:
     raise ZeroDivisionError
 
 
+def named(function: Any) -> str:
+    """Give the name of a case: the same in every process."""
+    return str(function.__name__)
+
+
 @pytest.mark.parametrize(
-    ("step", "during_back"), [(coroutine, raise_later), (plain, raise_at_once)], ids=str
+    ("step", "during_back"), [(coroutine, raise_later), (plain, raise_at_once)], ids=named
 )
 def test_a_compensation_raises_on_the_way_back(step: Any, during_back: Any) -> None:
     """It has failed, and the others are still called."""
@@ -324,7 +329,7 @@ def exit_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "during_back"), [(coroutine, exit_later), (plain, exit_at_once)], ids=str
+    ("step", "during_back"), [(coroutine, exit_later), (plain, exit_at_once)], ids=named
 )
 def test_an_exit_on_the_way_back_is_raised_at_its_end(step: Any, during_back: Any) -> None:
     """`SystemExit` inside a compensation leaves the run after the others, not the event loop."""
