@@ -29,7 +29,11 @@ def test_069_results_stand_in_the_order_of_the_inputs(world: World) -> None:
     """Whichever branch is the first to end, the results stand in declared order."""
     slow = [world.step(name, Takes(4.0 - at, Success(at))) for at, name in enumerate("abcd")]
     assert Ok((0, 1, 2, 3)) == world.run(gather(slow))
-    items: AnySaga = each(arrow(lambda item: (item, item * 10)), limit=None)
+
+    def tenfold(item: int) -> tuple[int, int]:
+        return item, item * 10
+
+    items = each(arrow(tenfold), limit=None)
     assert Ok(((1, 10), (2, 20), (3, 30))) == world.run(items, [1, 2, 3])
 
 
@@ -112,7 +116,7 @@ def test_084_items_one_after_the_other_and_the_second_fails(world: World) -> Non
 
 def test_085_a_value_without_a_case_fails(world: World) -> None:
     """If no case takes the value, the saga fails with a reason that names class and cases."""
-    outcome: Any = world.run(world.step("a") >> on(int, world.step("b")))
+    outcome = world.run(world.step("a") >> on(int, world.step("b")))
     assert isinstance(outcome, Compensated)
     assert isinstance(outcome.reason, Raised)
     assert "str" in outcome.reason.message
@@ -177,7 +181,7 @@ def test_093_steps_that_are_brought_are_compensated_like_others(world: World) ->
 def test_098_a_saga_turns_back_at_its_deadline(world: World) -> None:
     """When the deadline has passed, no step begins, and what has completed is compensated."""
     saga = (world.step("a", Takes(5.0, Success("A"))) >> world.step("b")).deadline(3.0)
-    outcome: Any = world.run(world.step("z") >> saga)
+    outcome = world.run(world.step("z") >> saga)
     assert isinstance(outcome, Compensated)
     assert TimedOut(3.0) == outcome.reason
     assert "b" not in [call.step for call in world.calls]
