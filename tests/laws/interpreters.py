@@ -197,13 +197,15 @@ def by_machine(case: Case, saga: AnySaga | None = None, run_id: str = RUN_ID) ->
                 if isinstance(command, Invoke) and question.reply != Cancel() and not begun:
                     log.append(asked(machine))
                     begun = True
-                pairs.add((type(machine.progress), type(question.reply)))
+                progress: object = machine.progress
+                pairs.add((type(progress), type(question.reply)))
                 questions.append(question)
                 before, machine = machine, evolve(machine, question.reply)
                 log += answered(before, question.reply, machine)
     cancelled = any(isinstance(question.reply, Cancel) for question in questions)
     # After the end a cancellation changes nothing.
-    pairs.add((type(machine.progress), Cancel))
+    progress = machine.progress
+    pairs.add((type(progress), Cancel))
     before, machine = machine, evolve(machine, Cancel())
     log += answered(before, Cancel(), machine)
     return Seen(

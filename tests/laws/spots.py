@@ -212,9 +212,9 @@ class Told:
     reasons: tuple[object, ...] = ()
     step: str | None = None
     context: object = None
-    failures: tuple[object, ...] = ()
+    failures: tuple[tuple[object, ...], ...] = ()
     in_doubt: tuple[str, ...] = ()
-    owed: tuple[object, ...] = ()
+    owed: tuple[tuple[object, ...], ...] = ()
 
 
 @frozen
@@ -284,9 +284,9 @@ class Sight:
         )
 
 
-def _owed(saga: AnySaga) -> tuple[object, ...]:
+def _owed(saga: AnySaga) -> tuple[tuple[object, ...], ...]:
     """Read a residual or a compensation: what is owed, oldest first, and why."""
-    found: list[object] = []
+    found: list[tuple[object, ...]] = []
     for instruction in saga.instructions:
         if isinstance(instruction, Owed):
             found.append(

@@ -317,12 +317,9 @@ def build(term: Term, functions: Functions = ACTS) -> AnySaga:  # noqa: PLR0912 
             return items_of >> body
         case Chosen(tag, inner, other, how):
             first, second = build(inner, functions), build(other, functions)
-            chosen: Any = (
-                on(tuple, first).on(object, second)
-                if how == "on"
-                else when(functions.predicate(tag), first).otherwise(second)
-            )
-            return chosen  # type: ignore[no-any-return]
+            if how == "on":
+                return on(cast("type[object]", tuple), first).on(object, second)
+            return when(functions.predicate(tag), first).otherwise(second)
         case Tried(inner, other, how):
             first, second = build(inner, functions), build(other, functions)
             return first | second if how == "|" else first.or_else(second)

@@ -69,7 +69,7 @@ def test_l49_what_goes_through_needs_no_alternative(case: Case) -> None:
 
 def _but_for_the_reason(sight: Sight) -> tuple[object, ...]:
     told = evolve(sight.told, reasons=(), step=None, context=None)
-    owed = tuple(one for one in told.owed if isinstance(one, tuple) and one[0] != "unwind")
+    owed = tuple(one for one in told.owed if one[0] != "unwind")
     return (evolve(told, owed=owed), sight.keyed, sight.effects)
 
 

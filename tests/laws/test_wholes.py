@@ -204,7 +204,7 @@ def test_l21_after_ok_in_any_form_what_completed_and_was_not_undone_stands(case:
 @law(WHOLE, stop=None)
 def test_l76_replay_in_any_form_gives_the_outcome_and_calls_no_step(case: Case) -> None:
     """Replaying a log gives all that the run told, with steps that must not be called."""
-    saga = with_functions(build(case.terms[0]), lambda *_: Forbidden("step"))
+    saga = with_functions(build(case.terms[0]), lambda _function, _is_async: Forbidden("step"))
     # What `bind` brings has functions of its own; in a replay they are not called either.
     for turns in schedules(case.p):
         seen = simulated(case.p, case.run, turns)

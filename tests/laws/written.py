@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 
-from sagalib import arrow, fail, identity, par, when
+from sagalib import arrow, fail, gather, identity, when
 from tests.laws.spots import (
     FIRST,
     SCHEDULES,
@@ -95,7 +95,7 @@ def within(seconds: float, inner: Build) -> Build:
 
 def beside(*parts: Build, **options: Any) -> Build:
     """Give the branches."""
-    return lambda functions: par(*(part(functions) for part in parts), **options)
+    return lambda functions: gather((part(functions) for part in parts), **options)
 
 
 def mapped(inner: Build, function: Callable[[Any], Any]) -> Build:
@@ -180,7 +180,7 @@ def assert_same(
 def ends(sight: Sight) -> tuple[object, ...]:
     """Give how a run ends, in no order; of several reasons, whichever comes first."""
     told = sight.told
-    owed = [repr(one) for one in told.owed if isinstance(one, tuple) and one[0] != "unwind"]
+    owed = [repr(one) for one in told.owed if one[0] != "unwind"]
     return (
         told.kind,
         told.value,
