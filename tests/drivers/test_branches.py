@@ -785,9 +785,10 @@ def test_a_step_that_raises_on_an_item_is_in_doubt() -> None:
         threads.append(threading.get_ident())
         raise ZeroDivisionError
 
-    saga: Any = arrow(lambda _: [1, 2, 3]) >> each(
-        plain(world, "a", during=raise_at_once, settle=True)
-    )
+    def three(_: object) -> list[int]:
+        return [1, 2, 3]
+
+    saga = arrow(three) >> each(plain(world, "a", during=raise_at_once, settle=True))
     outcome = run(saga)
     assert isinstance(outcome, Compensated)
     assert isinstance(outcome.reason, Raised)
