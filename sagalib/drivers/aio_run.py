@@ -318,7 +318,7 @@ class AsyncRun(Branches):
         if flight.is_cut or not isinstance(strand.progress, Executing):
             # What cancels its task alone is not the caller's.
             cancelled = [one for one in cancelled if not isinstance(one, asyncio.CancelledError)]
-        self.interrupts += cancelled
+        self.interrupts.extend(cancelled)
         flight.ended = self.now()
         self.land(flight, returned, reply)
         self.landed.append(flight)
