@@ -186,7 +186,11 @@ def singles(**how: Any) -> Iterator[tuple[tuple[int, ...], Report]]:
 
 
 EAGER = pytest.param(
-    {"eager": True}, id="eager", marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+    {"eager": True},
+    id="eager",
+    marks=pytest.mark.skipif(
+        sys.version_info < (3, 12), reason="eager tasks came with Python 3.12"
+    ),
 )
 
 
