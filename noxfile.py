@@ -81,7 +81,7 @@ def quick(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on each supported Python, on one of them with coverage; the slow ones in `long`.
+    """Run the tests on each supported Python, on one with coverage; the slow ones are for `long`.
 
     What is planted into the machine, and what is compared with the model, is as good in one Python
     as in another: `quick` runs it.
