@@ -79,7 +79,7 @@ class Plan:
 
     @property
     def unbounded(self) -> tuple[str, ...]:
-        """The calls without a bound on their time, each once and in order: ``"execute charge"``.
+        """The calls without a bound on their time, as ``"execute charge"``, each once, in order.
 
         No timeout stops them, or they are made for each of so many items.
         """
