@@ -24,6 +24,7 @@ __all__ = [
     "as_retry",
     "check_seconds",
     "check_timeout",
+    "is_hard",
     "limit_of",
     "seconds_of",
 ]
@@ -84,6 +85,11 @@ Timeout: TypeAlias = "float | Soft | None"
 def seconds_of(timeout: Timeout) -> float | None:
     """Give the seconds of a timeout of either kind."""
     return timeout.seconds if isinstance(timeout, Soft) else timeout
+
+
+def is_hard(timeout: Timeout) -> bool:
+    """Tell whether the caller is free when the time is up."""
+    return timeout is not None and not isinstance(timeout, Soft)
 
 
 def limit_of(timeout: Timeout) -> int:

@@ -15,7 +15,7 @@ from typing_extensions import TypeVar, override
 from sagalib.core.history import History, Known, conclude
 from sagalib.core.messages import SUCCESS, Unknown, late
 from sagalib.core.outcomes import Outcome, TimedOut
-from sagalib.core.policy import SECOND_NS, Soft, Timeout
+from sagalib.core.policy import SECOND_NS, is_hard
 from sagalib.core.state import Executing, Forked, Machine, call_of, step_of
 from sagalib.drivers.branches import Branches, Flight
 from sagalib.drivers.calls import CURRENT, CUT, NOTHING, WOKE, Audience, raised
@@ -207,7 +207,7 @@ class AsyncRun(Branches):
             if step_of(machine).is_async:
                 called = function(machine.value)
                 self.returned = await self.within(seconds, reason, began, called)
-            elif seconds is None or not _is_hard(machine.timeout):
+            elif seconds is None or not is_hard(machine.timeout):
                 self.returned = function(machine.value)
             else:
                 try:
@@ -303,7 +303,7 @@ class AsyncRun(Branches):
             if step_of(strand).is_async:
                 called = function(strand.value)
                 returned = await self.within(seconds, flight.reason, began, called)
-            elif seconds is None or not _is_hard(strand.timeout):
+            elif seconds is None or not is_hard(strand.timeout):
                 returned = function(strand.value)
             else:
                 in_thread = self.in_thread(strand, seconds, flight.reason, cancelled)
@@ -354,7 +354,3 @@ class AsyncRun(Branches):
             self.arrival = None
             if timer is not None:
                 timer.cancel()
-
-
-def _is_hard(timeout: Timeout) -> bool:
-    return timeout is not None and not isinstance(timeout, Soft)

@@ -12,7 +12,7 @@ from typing_extensions import override
 from sagalib.core.history import conclude
 from sagalib.core.messages import Refused, Reply, Unknown
 from sagalib.core.outcomes import Outcome, Raised, TimedOut
-from sagalib.core.policy import SECOND_NS, Soft, Timeout
+from sagalib.core.policy import SECOND_NS, is_hard
 from sagalib.core.state import Executing, Forked, Machine, call_of, path_of, step_of
 from sagalib.drivers.branches import Branches, Flight
 from sagalib.drivers.calls import CURRENT, CUT, NOTHING, WOKE, CallInHand, raised
@@ -58,7 +58,7 @@ class SyncRun(Branches):
         timeout = self.machine.timeout
         if step_of(self.machine).is_async:
             self.reply = _refused_async(self.machine)
-        elif _is_hard(timeout):
+        elif is_hard(timeout):
             began = self.begin_call()
             self.returned, self.reply = self.in_thread(*self.bound(self.machine, began))
             self.let_go()
@@ -161,7 +161,7 @@ class SyncRun(Branches):
         self.announce(flight)
         if step_of(strand).is_async:
             return _refused_async(strand)
-        if not _is_hard(strand.timeout):
+        if not is_hard(strand.timeout):
             flight.until = None  # nobody walks away from it
         elif (refusal := refused()) is not None:
             return refusal
@@ -218,14 +218,10 @@ class SyncRun(Branches):
             self.landed.append(flight)
 
 
-def _is_hard(timeout: Timeout) -> bool:
-    return timeout is not None and not isinstance(timeout, Soft)
-
-
 def _is_for_this_thread(flight: Flight) -> bool:
     """Tell a call from which nobody walks away, and that has no thread yet."""
     strand = flight.strand
-    return not (flight.call or _is_hard(strand.timeout) or step_of(strand).is_async)
+    return not (flight.call or is_hard(strand.timeout) or step_of(strand).is_async)
 
 
 def _refused_async(strand: Machine) -> Refused:
